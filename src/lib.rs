@@ -1,0 +1,21 @@
+//! The contenders: what it means to remember who a client is.
+//!
+//! Deliberately absent: HTTP, argument parsing, a clock and randomness of its own. `now` is an
+//! argument and entropy is injected, so a test or a bench decides both.
+//!
+//! In reading order: [`identity`] (who), [`credential`] (what is carried), [`error`] (turned away
+//! or not judged), [`settings`], [`entropy`], [`strategy`] (the registry and the trait),
+//! [`token`] (JWTs), [`store`] (where state lives).
+
+pub mod identity;
+
+pub mod credential;
+pub mod error;
+
+pub mod entropy;
+pub mod settings;
+
+pub mod strategy;
+pub mod token;
+
+pub mod store;

@@ -1,0 +1,66 @@
+//! What every strategy is told: lifetimes, leeway, issuer, audience. Explicit, equal, recorded.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BuildError;
+
+/// The settings of one server. Every field is recorded with the results.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Claim `iss` (RFC 7519 section 4.1.1).
+    pub issuer: String,
+    /// Claim `aud` (RFC 7519 section 4.1.3).
+    pub audience: String,
+    /// Seconds from a token's `iat` to its `exp`.
+    pub token_lifetime_s: u64,
+    /// A verifier refuses a token that was made to live longer than this, whoever signed it.
+    pub token_max_lifetime_s: u64,
+    /// Clock skew tolerated on `exp`, `nbf` and `iat`, in seconds.
+    pub leeway_s: u64,
+    /// A session unused for this long ends (OWASP ASVS 5.0, 7.3.1).
+    pub session_idle_s: u64,
+    /// A session ends this long after its login, however busy (OWASP ASVS 5.0, 7.3.2).
+    pub session_absolute_s: u64,
+}
+
+impl Default for Settings {
+    /// 15-minute tokens without leeway; sessions idle out after 30 minutes and end after 12 hours.
+    fn default() -> Self {
+        Self {
+            issuer: "https://id.example".into(),
+            audience: "https://api.example".into(),
+            token_lifetime_s: 900,
+            token_max_lifetime_s: 3_600,
+            leeway_s: 0,
+            session_idle_s: 1_800,
+            session_absolute_s: 43_200,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be used, and what it must be.
+    pub fn check(&self) -> Result<(), BuildError> {
+        let refuse = |what: String| Err(BuildError::Config(what));
+        if self.issuer.is_empty() || self.audience.is_empty() {
+            return refuse("issuer and audience must not be empty".into());
+        }
+        if self.token_lifetime_s == 0 || self.token_lifetime_s > self.token_max_lifetime_s {
+            return refuse(format!(
+                "token_lifetime_s is {}; it must be 1 to token_max_lifetime_s ({})",
+                self.token_lifetime_s, self.token_max_lifetime_s
+            ));
+        }
+        if self.session_idle_s == 0 || self.session_idle_s > self.session_absolute_s {
+            return refuse(format!(
+                "session_idle_s is {}; it must be 1 to session_absolute_s ({})",
+                self.session_idle_s, self.session_absolute_s
+            ));
+        }
+        Ok(())
+    }
+}

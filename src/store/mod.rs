@@ -1,0 +1,3 @@
+//! Where stateful strategies keep what they remember.
+
+pub mod redis;

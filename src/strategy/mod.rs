@@ -1,0 +1,86 @@
+//! THE REGISTRY: one row per strategy, in report order. Everything else iterates it.
+
+pub mod contract;
+
+mod none;
+
+use std::fmt;
+use std::str::FromStr;
+
+use contract::{AuthStrategy, Properties, Visitor};
+
+/// Hands the table of strategies to the macro `$apply`, one row
+/// `Kind "name" "one line of description" Type;` each.
+#[macro_export]
+macro_rules! for_each_strategy {
+    ($apply:ident) => {
+        $apply! {
+            None "none" "admits a parsed subject id: the floor, everything but authentication"
+                none::NoAuthentication;
+        }
+    };
+}
+
+macro_rules! define_registry {
+    ($($kind:ident $name:literal $about:literal $strategy:ty;)+) => {
+        /// A registered strategy, by name.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum StrategyKind {
+            $(#[doc = $about] $kind,)+
+        }
+
+        impl StrategyKind {
+            /// Every strategy, in report order.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The kebab-case id: the same string in plans, records, charts and prose.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// What it is, in one line.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$kind => $about,)+ }
+            }
+
+            /// What it declares of itself.
+            #[must_use]
+            pub const fn properties(self) -> Properties {
+                match self { $(Self::$kind => <$strategy as AuthStrategy>::PROPERTIES,)+ }
+            }
+
+            /// Lets `visitor` meet the concrete type: the single dynamic point.
+            pub async fn visit<V: Visitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$kind => visitor.visit::<$strategy>(self).await,)+ }
+            }
+        }
+    };
+}
+for_each_strategy!(define_registry);
+
+/// A name that no row of the registry has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnknownStrategy(String);
+
+impl fmt::Display for UnknownStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown strategy `{}`; the registered ones are", self.0)?;
+        for (i, kind) in StrategyKind::ALL.iter().enumerate() {
+            write!(f, "{} {}", if i == 0 { "" } else { "," }, kind.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnknownStrategy {}
+
+impl FromStr for StrategyKind {
+    type Err = UnknownStrategy;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|kind| kind.name() == name);
+        found.copied().ok_or_else(|| UnknownStrategy(name.to_owned()))
+    }
+}
