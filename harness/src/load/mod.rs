@@ -1,0 +1,1 @@
+//! The driver: seeded schedules, connections, stamps, a ledger that closes.

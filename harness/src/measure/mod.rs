@@ -1,0 +1,1 @@
+//! From driver, servers and clocks to the figures of a record.

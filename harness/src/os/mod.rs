@@ -1,0 +1,1 @@
+//! What only the operating system can tell; everything Linux-only is here, with its fallback.
