@@ -1,1 +1,3 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
+
+pub mod timer;
