@@ -66,6 +66,7 @@ struct Target {
     idle: Vec<usize>,
     queue: VecDeque<usize>,
     first_token: usize,
+    sent: u64,
 }
 
 /// The driver and its connections. Connections live across schedules.
@@ -129,7 +130,14 @@ impl Driver {
             self.tokens.push((index, i));
         }
         let idle = (0..connections).rev().collect();
-        self.targets.push(Target { address, slots, idle, queue: VecDeque::new(), first_token });
+        self.targets.push(Target {
+            address,
+            slots,
+            idle,
+            queue: VecDeque::new(),
+            first_token,
+            sent: 0,
+        });
         Ok(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
@@ -140,6 +148,12 @@ impl Driver {
     pub fn add_decoy(&mut self, address: SocketAddr) -> io::Result<()> {
         self.decoy = Some(Decoy::open(address, self.poll.registry(), DECOY)?);
         Ok(())
+    }
+
+    /// Requests written to `target` so far, over all schedules.
+    #[must_use]
+    pub fn sent_to(&self, target: u32) -> u64 {
+        self.targets.get(target as usize).map_or(0, |t| t.sent)
     }
 
     /// Commands the decoy has sent so far.
@@ -269,9 +283,9 @@ impl Driver {
             let row = &mut work.executed.rows[op];
             row.written_ns = written_ns;
             row.request_bytes = u32::try_from(exchange.request.len()).unwrap_or(u32::MAX);
-            let entry = &mut self.targets[target].slots[slot];
-            entry.op = Some(op);
-            let wrote = match &mut entry.connection {
+            self.targets[target].slots[slot].op = Some(op);
+            self.targets[target].sent += 1;
+            let wrote = match &mut self.targets[target].slots[slot].connection {
                 Some(connection) => {
                     connection.begin();
                     connection.write(&exchange.request)

@@ -107,6 +107,11 @@ pub struct Plan {
     pub lag_trials: u32,
     /// Interval between probes of one node, microseconds.
     pub lag_probe_us: u64,
+    /// Strategies whose lag is their tokens' expiry: how many of them, in report order, are
+    /// measured; the others follow by law.
+    pub lag_token_strategies: u32,
+    /// Tokens per such strategy.
+    pub lag_token_trials: u32,
     /// Lifetime of the tokens whose lag is their expiry, seconds.
     pub lag_token_lifetime_s: u64,
     /// Interval between probes in that experiment, microseconds.
