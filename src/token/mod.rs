@@ -1,6 +1,11 @@
 //! Access tokens: what a JWT carries, the keys behind it, and two ways to verify one.
 
+pub mod algorithm;
 pub mod key;
+pub mod library;
+
+mod claims;
+mod policy;
 
 use std::fmt;
 
