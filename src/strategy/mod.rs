@@ -26,6 +26,8 @@ macro_rules! for_each_strategy {
                 jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::Es256>>;
             JwtRs256 "jwt-rs256" "RSA-2048 token through jsonwebtoken; good until it expires"
                 jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::Rs256>>;
+            JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
+                jwt::Jwt<$crate::token::prepared::Prepared>;
         }
     };
 }

@@ -3,6 +3,7 @@
 pub mod algorithm;
 pub mod key;
 pub mod library;
+pub mod prepared;
 
 mod claims;
 mod policy;

@@ -13,6 +13,7 @@ use authbench::token::AccessTokens;
 use authbench::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use authbench::token::key::{Algorithm, Key, Keyring, generate_key};
 use authbench::token::library::Library;
+use authbench::token::prepared::Prepared;
 use serde_json::{Value, json};
 
 use crate::support::{Forge, decode, deps, deps_with, encode, new_token, test_time};
@@ -66,6 +67,7 @@ macro_rules! for_each_hs256 {
             #[test]
             fn $name() {
                 $check::<Library<Hs256>>();
+                $check::<Prepared>();
             }
         )+
     };
@@ -303,6 +305,7 @@ fn check_round_trip<T: AccessTokens>() {
 #[test]
 fn every_algorithm_issues_what_it_accepts() {
     check_round_trip::<Library<Hs256>>();
+    check_round_trip::<Prepared>();
     check_round_trip::<Library<EdDsa>>();
     check_round_trip::<Library<Es256>>();
     check_round_trip::<Library<Rs256>>();
@@ -371,7 +374,7 @@ fn stateless_tokens_say_that_they_live_until_they_expire() {
         properties.algorithm.is_some() && !properties.needs_redis
     };
     let kinds: Vec<_> = StrategyKind::ALL.iter().filter(stateless).collect();
-    assert!(kinds.len() >= 4);
+    assert!(kinds.len() >= 5);
     for kind in kinds {
         runtime.block_on(kind.visit(Stateless));
     }
