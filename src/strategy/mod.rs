@@ -2,6 +2,7 @@
 
 pub mod contract;
 
+mod jwt;
 mod none;
 
 use std::fmt;
@@ -17,6 +18,16 @@ macro_rules! for_each_strategy {
         $apply! {
             None "none" "admits a parsed subject id: the floor, everything but authentication"
                 none::NoAuthentication;
+            JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::Hs256>>;
+            JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::EdDsa>>;
+            JwtEs256 "jwt-es256" "ECDSA P-256 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::Es256>>;
+            JwtRs256 "jwt-rs256" "RSA-2048 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<$crate::token::library::Library<$crate::token::algorithm::Rs256>>;
+            JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
+                jwt::Jwt<$crate::token::prepared::Prepared>;
         }
     };
 }
