@@ -2,11 +2,16 @@
 
 pub mod contract;
 
+mod jwt_denylist;
+mod jwt_version;
 mod none;
+mod session;
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::store::memory::MemorySessions;
+use crate::store::redis::sessions::RedisSessions;
 use contract::{AuthStrategy, Properties, Visitor};
 
 /// Hands the table of strategies to the macro `$apply`, one row
@@ -17,6 +22,10 @@ macro_rules! for_each_strategy {
         $apply! {
             None "none" "admits a parsed subject id: the floor, everything but authentication"
                 none::NoAuthentication;
+            SessionMemory "session-memory" "random id, record in this process"
+                session::Session<MemorySessions>;
+            SessionRedis "session-redis" "random id, record in Redis"
+                session::Session<RedisSessions>;
         }
     };
 }
