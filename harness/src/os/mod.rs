@@ -1,1 +1,4 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
+
+pub mod cpu;
+pub mod provenance;

@@ -4,11 +4,11 @@
 pub mod config;
 pub mod control;
 
-//mod app;
-//mod carrier;
-//mod counters;
-//mod host;
-//mod reply;
-//mod routes;
+mod app;
+mod carrier;
+mod counters;
+mod host;
+mod reply;
+mod routes;
 
-//pub use host::{Stop, serve};
+pub use host::{Stop, serve};
