@@ -11,12 +11,14 @@ mod session;
 use std::fmt;
 use std::str::FromStr;
 
+use contract::{AuthStrategy, Properties, Visitor};
+
+// What the rows are made of. Only this module expands a row's type.
 use crate::store::memory::MemorySessions;
 use crate::store::redis::sessions::RedisSessions;
-use crate::token::algorithm;
+use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
 use crate::token::prepared::Prepared;
-use contract::{AuthStrategy, Properties, Visitor};
 
 /// Hands the table of strategies to the macro `$apply`, one row
 /// `Kind "name" "one line of description" Type;` each.
@@ -31,19 +33,19 @@ macro_rules! for_each_strategy {
             SessionRedis "session-redis" "random id, record in Redis"
                 session::Session<RedisSessions>;
             JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
-                jwt::Jwt<Library<algorithm::Hs256>>;
+                jwt::Jwt<Library<Hs256>>;
             JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
-                jwt::Jwt<Library<algorithm::EdDsa>>;
+                jwt::Jwt<Library<EdDsa>>;
             JwtEs256 "jwt-es256" "ECDSA P-256 token through jsonwebtoken; good until it expires"
-                jwt::Jwt<Library<algorithm::Es256>>;
+                jwt::Jwt<Library<Es256>>;
             JwtRs256 "jwt-rs256" "RSA-2048 token through jsonwebtoken; good until it expires"
-                jwt::Jwt<Library<algorithm::Rs256>>;
+                jwt::Jwt<Library<Rs256>>;
             JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
                 jwt::Jwt<Prepared>;
-            JwtDenylist "jwt-denylist" "jwt-hs256 plus a list of revoked jti in Redis"
-                jwt_denylist::JwtDenylist<Library<algorithm::Hs256>>;
-            JwtVersion "jwt-version" "jwt-hs256 plus a version per user in Redis"
-                jwt_version::JwtVersion<Library<algorithm::Hs256>>;
+            JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
+                jwt_denylist::JwtDenylist<Library<Hs256>>;
+            JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
+                jwt_version::JwtVersion<Library<Hs256>>;
         }
     };
 }

@@ -7,8 +7,6 @@ pub mod prepared;
 
 mod claims;
 mod policy;
-#[cfg(test)]
-mod vectors;
 
 use std::fmt;
 

@@ -1,8 +1,4 @@
-//! Access tokens, from the outside: the policy, attack by attack, by property, and that both
-//! verifiers of HS256 give the same answers.
+//! Access tokens, from the outside: the policy, attack by attack.
 
-mod agreement;
-mod generator;
 mod policy;
-mod properties;
 mod support;
