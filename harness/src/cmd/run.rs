@@ -9,10 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Exit, UsageError};
 use crate::measure::block::{Interrupted, Watcher};
-use crate::measure::run::{Finished, Order, execute, planned_ms};
+use crate::measure::run::{Finished, Order, compact, execute, planned_ms, utc_now};
 use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, Profile, expand};
-use crate::record::io;
 use crate::record::run::Status;
 use crate::report;
 
@@ -79,9 +78,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let label = args.label.clone().unwrap_or_else(|| plan.name.clone());
     let folder = match &args.out {
         Some(folder) => folder.clone(),
-        None => PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now()))),
+        None => PathBuf::from("runs").join(format!("{}-{label}", compact(&utc_now()))),
     };
-    io::refuse_existing(&folder)?;
+    if folder.exists() {
+        return Err(UsageError(format!(
+            "{} exists, and results are never overwritten; name another folder by --out",
+            folder.display()
+        ))
+        .into());
+    }
     if std::thread::available_parallelism().is_ok_and(|n| n.get() == 1) {
         eprintln!(
             "note: one core: driver and server take turns on it; latency says nothing here and \

@@ -115,8 +115,7 @@ pub fn measure(
         result.revocation_cost.extend(revocation::cost(&mut rig, contestant, block)?);
     }
     for ((contestant, open), window) in contestants.iter().zip(cells).zip(windows) {
-        let refused =
-            contestant.present_tampered(&mut rig.driver, purses, TAMPERED_PER_BLOCK)?;
+        let refused = contestant.present_tampered(&mut rig.driver, purses, TAMPERED_PER_BLOCK)?;
         let presented = TAMPERED_PER_BLOCK.min(plan.wallet as usize) as u64;
         let (window_latency, window_ledger) = window.unzip();
         result.cells.push(Cell {
@@ -142,6 +141,7 @@ fn start<'a>(
     driver: &mut Driver,
 ) -> anyhow::Result<Vec<Contestant<'a>>> {
     let servers: Vec<anyhow::Result<ServerChild>> = thread::scope(|scope| {
+        #[expect(clippy::needless_collect, reason = "all are started before one is waited for")]
         let starts: Vec<_> = arms
             .iter()
             .map(|arm| {
@@ -213,12 +213,8 @@ fn windows(
         let lead_in = plan.lead_in_ms * 1_000_000;
         let length = plan.latency_window_ms * 1_000_000 + lead_in;
         let ops = contestant.schedule(rig.common, "window", index, length);
-        let executed = rig.driver.execute(
-            &ops,
-            &contestant.exchanges,
-            Mode::Open,
-            contestant.arm.decoy,
-        )?;
+        let executed =
+            rig.driver.execute(&ops, &contestant.exchanges, Mode::Open, contestant.arm.decoy)?;
         // Cut by intended time: the lead-in's requests are sent and do not count.
         let first = ops.partition_point(|op| op.at_ns < lead_in);
         let rows = &executed.rows[first..];

@@ -56,8 +56,10 @@ fn measure(
     let account = contestant.account;
     let subjects =
         fresh_subjects(rig.common, &format!("{operation} of {id}"), u64::from(block), calls);
-    let each_often: Vec<_> =
-        subjects.iter().flat_map(|s| std::iter::repeat_n(*s, credentials_per_call as usize)).collect();
+    let each_often: Vec<_> = subjects
+        .iter()
+        .flat_map(|s| std::iter::repeat_n(*s, credentials_per_call as usize))
+        .collect();
     let (credentials, _) = log_in(&mut rig.driver, account, &each_often)?;
 
     let path = format!("/{operation}");

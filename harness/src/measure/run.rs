@@ -49,7 +49,8 @@ pub struct Finished {
 #[must_use]
 pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
     let slot = plan.slot_ms + plan.lead_in_ms;
-    let window = if plan.latency_window_ms == 0 { 0 } else { plan.latency_window_ms + plan.lead_in_ms };
+    let window =
+        if plan.latency_window_ms == 0 { 0 } else { plan.latency_window_ms + plan.lead_in_ms };
     let per_arm = u64::from(plan.rounds_per_block) * slot + window;
     let blocks = u64::from(plan.blocks) * arms.len() as u64 * per_arm;
     let common = Common { plan, seed: 0, keys: &Keyring::default(), redis: None };
@@ -106,7 +107,7 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         .filter(|arm| !arm.decoy || store.as_ref().is_some_and(|s| s.plain_address().is_some()))
         .collect();
     run.arms = arms.iter().map(|arm| arm.record.clone()).collect();
-    io::create_folder(&order.folder)?;
+    create_folder(&order.folder)?;
     io::write_run(&order.folder, &run)?;
 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
@@ -144,16 +145,32 @@ fn measure(
     }
     if plan.micro_ms > 0 {
         watcher.check()?;
-        let kinds: Vec<StrategyKind> = {
-            let mut kinds: Vec<StrategyKind> = arms.iter().map(|arm| arm.kind).collect();
-            kinds.dedup();
-            kinds
-        };
         let budget = Duration::from_millis(plan.micro_ms);
-        run.micro = micro::micro_pass(budget, common.seed, &kinds)?;
+        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms))?;
         watcher.passed(plan.micro_ms);
     }
     Ok(())
+}
+
+fn create_folder(folder: &Path) -> anyhow::Result<()> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    let name = folder.file_name().and_then(|n| n.to_str()).context("the folder has no name")?;
+    io::create_results_folder(parent, name)
+        .with_context(|| format!("cannot make the results folder {}", folder.display()))?;
+    Ok(())
+}
+
+/// The present second, RFC 3339, UTC.
+#[must_use]
+pub fn utc_now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// `2026-01-02T03:04:05Z` as `20260102T030405Z`: an instant that may be part of a file name.
+#[must_use]
+pub fn compact(utc: &str) -> String {
+    utc.chars().filter(|c| !matches!(c, '-' | ':')).collect()
 }
 
 /// The record before anything was measured.
@@ -165,17 +182,14 @@ fn begin(
     argv: &[String],
     store: Option<&Store>,
 ) -> anyhow::Result<Run> {
-    let now = io::utc_now();
+    let now = utc_now();
     let mut provenance = provenance::read()?;
     provenance.redis_server = store.map(|s| s.version().to_owned());
-    let mut kinds: Vec<StrategyKind> = arms.iter().map(|arm| arm.kind).collect();
-    kinds.sort_by_key(|kind| StrategyKind::ALL.iter().position(|k| k == kind));
-    kinds.dedup();
     Ok(Run {
         schema: RUN_SCHEMA.into(),
         method_version: METHOD_VERSION,
         run: RunInfo {
-            id: format!("{}-{:08x}", io::compact(&now), seed as u32),
+            id: format!("{}-{:08x}", compact(&now), seed as u32),
             label: label.into(),
             profile: plan.name.clone(),
             seed: seed.to_string(),
@@ -190,7 +204,7 @@ fn begin(
         provenance,
         environment: machine::environment(),
         plan: plan_record(plan),
-        strategies: kinds.into_iter().map(strategies::record).collect(),
+        strategies: kinds_of(arms).into_iter().map(strategies::record).collect(),
         arms: arms.iter().map(|arm| arm.record.clone()).collect(),
         cells: Vec::new(),
         micro: Vec::new(),
@@ -202,10 +216,16 @@ fn begin(
     })
 }
 
+/// The strategies behind `arms`, each once, in report order.
+fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
+    let is_planned = |kind: &StrategyKind| arms.iter().any(|arm| arm.kind == *kind);
+    StrategyKind::ALL.iter().copied().filter(is_planned).collect()
+}
+
 fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) {
-    run.run.finished_utc = Some(io::utc_now());
+    run.run.finished_utc = Some(utc_now());
     run.run.wall_ms = u64::try_from(started.elapsed().as_millis()).ok();
-    run.checks = gates::checks(run);
+    run.checks = gates::run_gates(run);
     let mut reasons: Vec<String> = run
         .checks
         .iter()

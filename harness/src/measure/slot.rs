@@ -60,7 +60,6 @@ impl Stamps {
 struct Reading {
     server_ns: u64,
     store_ns: Option<u64>,
-    redis_commands: Option<u64>,
     decoy_commands: u64,
     runqueue_ns: Option<u64>,
     ticks: Option<host::Ticks>,
@@ -89,7 +88,6 @@ impl Rig<'_> {
         Ok(Reading {
             server_ns: server.ns,
             store_ns: store.map(|r| r.ns),
-            redis_commands: None,
             decoy_commands: self.driver.decoy_commands(),
             runqueue_ns: host::runqueue_wait_ns(contestant.server.pid()),
             ticks: host::ticks(),
@@ -111,8 +109,7 @@ impl Rig<'_> {
         let commands_before = self.redis_commands()?;
         let before = self.read_clocks(contestant)?;
         let driver_before_ns = thread_ns();
-        let executed =
-            self.driver.execute(ops, exchanges, Mode::Open, contestant.arm.decoy)?;
+        let executed = self.driver.execute(ops, exchanges, Mode::Open, contestant.arm.decoy)?;
         let driver_cpu_ns = thread_ns() - driver_before_ns;
         let after = self.read_clocks(contestant)?;
         let commands_after = self.redis_commands()?;
@@ -209,13 +206,7 @@ fn difference(before: Option<u64>, after: Option<u64>) -> Option<u64> {
     Some(after?.saturating_sub(before?))
 }
 
-fn append(
-    slots: &mut Slots,
-    order: u32,
-    measured: &Measured,
-    slip_p99_ns: u64,
-    discarded: &str,
-) {
+fn append(slots: &mut Slots, order: u32, measured: &Measured, slip_p99_ns: u64, discarded: &str) {
     let rows = &measured.rows;
     let ledger = ledger(rows);
     let begin = rows.iter().map(|r| r.intended_ns).min().unwrap_or(0);

@@ -168,8 +168,10 @@ fn count_commands(info: &str) -> u64 {
     info.lines()
         .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(':'))
         .filter(|(name, _)| *name != "info")
-        .filter_map(|(_, figures)| figures.strip_prefix("calls=")?.split(',').next()?.parse().ok())
-        .fold(0, |sum: u64, calls: u64| sum + calls)
+        .filter_map(|(_, figures)| {
+            figures.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok()
+        })
+        .sum()
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {

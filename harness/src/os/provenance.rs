@@ -58,3 +58,17 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+/// stub
+pub fn read() -> anyhow::Result<crate::record::run::Provenance> {
+    Ok(crate::record::run::Provenance {
+        git_sha: None,
+        git_dirty: None,
+        lockfile_sha256: "0".repeat(64),
+        binary_sha256: own_binary_sha256()?,
+        rustc: "r".into(),
+        target: "t".into(),
+        build: "release".into(),
+        crates: vec![],
+        redis_server: None,
+    })
+}

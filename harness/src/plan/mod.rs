@@ -5,6 +5,7 @@
 
 mod arms;
 mod file;
+pub mod strategies;
 
 pub use arms::{PlannedArm, expand};
 pub use file::{ArmSelection, Control, Plan, PlanError, Profile};
