@@ -1,4 +1,5 @@
-//! The signature and header checks against public test vectors, when a folder with them is named.
+//! The signature and header checks against the standards' own examples, and against public test
+//! vectors when a folder with them is named.
 //!
 //! `AUTHBENCH_VECTORS` names a folder that holds `json_web_signature_test.json` of Project
 //! Wycheproof. The vectors carry no claims of ours, so this drives the steps before the claims:
@@ -190,4 +191,50 @@ fn public_signature_vectors_keep_their_labels() {
     println!("applied: {applied:?}, accepted: {accepted}; without a key of ours: {no_such_key}");
     assert!(wrong.is_empty(), "{wrong:?}");
     assert!(accepted > 0, "no vector was accepted");
+}
+
+/// A payload of RFC 7515 appendix A, as it is encoded there.
+const JOE: &str = concat!(
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt",
+    "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+);
+
+/// Accepts the token and, with its payload changed, refuses it.
+fn check_example<A: Pinned>(jwk: &str, header: &str, payload: &str, signature: &str) {
+    let jwk: Jwk = serde_json::from_str(jwk).expect("a JWK");
+    let key = jwk.key().expect("a key of ours");
+    assert_eq!(open::<A>(&format!("{header}.{payload}.{signature}"), &key), Ok(()));
+    let tampered = open::<A>(&format!("{header}.A{payload}.{signature}"), &key);
+    assert_eq!(tampered, Err(Denial::BadSignature));
+}
+
+#[test]
+fn the_examples_of_the_standards_verify() {
+    // RFC 7515 appendix A.1
+    check_example::<Hs256>(
+        concat!(
+            r#"{"kty":"oct","alg":"HS256","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"#,
+            r#"-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#
+        ),
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9",
+        JOE,
+        "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    );
+    // RFC 7515 appendix A.3
+    check_example::<Es256>(
+        concat!(
+            r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","#,
+            r#""y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#
+        ),
+        "eyJhbGciOiJFUzI1NiJ9",
+        JOE,
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+    );
+    // RFC 8037 appendix A.4
+    check_example::<EdDsa>(
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+        "eyJhbGciOiJFZERTQSJ9",
+        "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    );
 }
