@@ -1,6 +1,6 @@
 //! The server under test: one strategy behind Axum, and a control listener beside it.
 
-//pub mod child;
+pub mod child;
 pub mod config;
 pub mod control;
 
