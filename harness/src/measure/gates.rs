@@ -9,7 +9,7 @@ const AA_BLOCKS: u32 = 5;
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
 /// failed worst or first.
 #[must_use]
-pub fn run_gates(run: &Run) -> Vec<Check> {
+pub fn checks(run: &Run) -> Vec<Check> {
     vec![
         ledger(run),
         cross_count(run),
