@@ -42,29 +42,6 @@ pub fn slot_ledger(slots: &Slots, i: usize) -> Ledger {
     }
 }
 
-impl Ledger {
-    /// Sum of the parts, saturating.
-    #[must_use]
-    pub fn accounted(&self) -> u64 {
-        [
-            self.expected,
-            self.wrong_outcome,
-            self.http_error,
-            self.connection_error,
-            self.timeout,
-            self.shed,
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
-    }
-
-    /// Whether every scheduled request is accounted for, once.
-    #[must_use]
-    pub fn closes(&self) -> bool {
-        self.accounted() == self.scheduled
-    }
-}
-
 /// Where a check failed.
 struct Failure<'a> {
     cell: Option<&'a Cell>,
