@@ -6,7 +6,7 @@ use authbench::strategy::StrategyKind;
 use comfy_table::Table;
 
 use crate::cli::{Exit, UsageError};
-use crate::measure::derive::micro::results;
+use crate::measure::derive::micro::result;
 use crate::measure::micro::micro_pass;
 
 /// Arguments of `authbench micro`.
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let cells = micro_pass(Duration::from_secs(args.seconds), args.seed, StrategyKind::ALL)?;
     let wanted = |id: &str| kinds.is_empty() || kinds.iter().any(|k| k.name() == id);
-    let results: Vec<_> = results(&cells).into_iter().filter(|r| wanted(&r.strategy)).collect();
+    let results: Vec<_> = cells.iter().filter_map(result).filter(|r| wanted(&r.strategy)).collect();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
         return Ok(Exit::Ok);

@@ -28,7 +28,7 @@ const CREDENTIALS: usize = 512;
 const BATCH_NS: u64 = 1_000_000;
 
 /// One operation of one strategy, ready to be repeated.
-type Batch = Box<dyn FnMut(u64) -> anyhow::Result<()>>;
+type Batch = Box<dyn FnMut(u64) -> anyhow::Result<()> + Send>;
 
 struct Subject {
     kind: StrategyKind,
@@ -56,7 +56,11 @@ pub fn micro_pass(
     for operation in ["verify", "issue"] {
         for (i, subject) in subjects.iter().enumerate() {
             if let Some(reference) = reference_of(&subjects, i) {
-                cells.push((empty_cell(operation, subject.kind, &subjects[reference]), i, reference));
+                cells.push((
+                    empty_cell(operation, subject.kind, &subjects[reference]),
+                    i,
+                    reference,
+                ));
             }
         }
     }
