@@ -1,4 +1,6 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
 
 pub mod cpu;
+pub mod host;
+pub mod machine;
 pub mod provenance;
