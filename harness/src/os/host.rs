@@ -6,7 +6,7 @@ use super::cpu::portable_is_forced;
 
 /// Time of the whole host, in kernel ticks since it started.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct HostTicks {
+pub struct Ticks {
     /// Taken away by the hypervisor.
     pub steal: u64,
     /// Spent in soft interrupts: on loopback, most of the receiving side of TCP.
@@ -15,16 +15,16 @@ pub struct HostTicks {
 
 /// The host's ticks so far.
 #[must_use]
-pub fn ticks() -> Option<HostTicks> {
+pub fn ticks() -> Option<Ticks> {
     ticks_of(&linux_file(Path::new("/proc/stat"))?)
 }
 
 /// `cpu user nice system idle iowait irq softirq steal ..` (proc_stat(5)).
-fn ticks_of(stat: &str) -> Option<HostTicks> {
+fn ticks_of(stat: &str) -> Option<Ticks> {
     let mut fields = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
     let softirq = fields.nth(6)?.parse().ok()?;
     let steal = fields.next()?.parse().ok()?;
-    Some(HostTicks { steal, softirq })
+    Some(Ticks { steal, softirq })
 }
 
 /// The one-minute load average, in thousandths.
@@ -43,7 +43,7 @@ fn load_of(loadavg: &str) -> Option<u64> {
 /// summed over those alive now.
 #[cfg(target_os = "linux")]
 #[must_use]
-pub fn run_queue_wait_ns(pid: u32) -> Option<u64> {
+pub fn runqueue_wait_ns(pid: u32) -> Option<u64> {
     if portable_is_forced() {
         return None;
     }
@@ -55,7 +55,7 @@ pub fn run_queue_wait_ns(pid: u32) -> Option<u64> {
 /// Unknown on this system.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
-pub fn run_queue_wait_ns(_pid: u32) -> Option<u64> {
+pub fn runqueue_wait_ns(_pid: u32) -> Option<u64> {
     None
 }
 
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_files_are_read_by_field() {
         let stat = "cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(ticks_of(stat), Some(HostTicks { softirq: 70, steal: 80 }));
+        assert_eq!(ticks_of(stat), Some(Ticks { softirq: 70, steal: 80 }));
         assert_eq!(ticks_of("cpu  10 20 30 40\n"), None);
         assert_eq!(ticks_of(""), None);
         assert_eq!(load_of("0.52 0.43 0.49 2/345 678\n"), Some(520));
@@ -90,7 +90,7 @@ mod tests {
         }
         assert!(ticks().is_some());
         assert!(load_milli().is_some());
-        assert!(run_queue_wait_ns(std::process::id()).is_some());
-        assert_eq!(run_queue_wait_ns(u32::MAX), None);
+        assert!(runqueue_wait_ns(std::process::id()).is_some());
+        assert_eq!(runqueue_wait_ns(u32::MAX), None);
     }
 }

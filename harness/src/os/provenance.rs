@@ -27,11 +27,11 @@ const CRATES: [&str; 9] = [
     "tokio",
 ];
 
-/// What this binary was built from; `redis_server` is the version of the store, when there is one.
+/// What this binary was built from. The version of the store is the caller's to add.
 ///
 /// # Errors
 /// When the binary's own file cannot be read.
-pub fn provenance(redis_server: Option<String>) -> anyhow::Result<Provenance> {
+pub fn read() -> anyhow::Result<Provenance> {
     let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
     Ok(Provenance {
         git_sha: option_env!("AUTHBENCH_GIT_SHA").and_then(text),
@@ -42,7 +42,7 @@ pub fn provenance(redis_server: Option<String>) -> anyhow::Result<Provenance> {
         target: env!("AUTHBENCH_TARGET").to_owned(),
         build: env!("AUTHBENCH_BUILD").to_owned(),
         crates: versions(LOCKFILE, &CRATES),
-        redis_server,
+        redis_server: None,
     })
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_build_knows_what_it_was_made_of() {
-        let built = provenance(None).unwrap();
+        let built = read().unwrap();
         assert!(built.rustc.starts_with("rustc "), "{built:?}");
         assert!(["debug", "release"].contains(&built.build.as_str()));
         assert_eq!((built.lockfile_sha256.len(), built.binary_sha256.len()), (64, 64));
