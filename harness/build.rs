@@ -14,7 +14,7 @@ fn main() {
         println!("cargo::rustc-env=AUTHBENCH_GIT_SHA={sha}");
         // Without the lock that refreshes the index: it would look like a change to cargo.
         let status = git(&root, &["--no-optional-locks", "status", "--porcelain"]);
-        let dirty = status.map_or(true, |changes| !changes.is_empty());
+        let dirty = status.is_none_or(|changes| !changes.is_empty());
         println!("cargo::rustc-env=AUTHBENCH_GIT_DIRTY={dirty}");
         for moved in ["HEAD", "logs/HEAD"] {
             if let Some(file) = git(&root, &["rev-parse", "--git-path", moved]) {

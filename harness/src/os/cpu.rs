@@ -86,6 +86,11 @@ impl ProcessCpu {
         Self(clock.map_or_else(|| Source::Report(Box::new(report)), Source::Clock))
     }
 
+    /// The account of a process whose clock cannot be read from here: `report` asks it.
+    pub fn reported(report: impl Fn() -> anyhow::Result<u64> + Send + 'static) -> Self {
+        Self(Source::Report(Box::new(report)))
+    }
+
     /// Where the figure comes from, as it is recorded.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

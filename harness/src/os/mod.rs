@@ -2,5 +2,7 @@
 
 pub mod cpu;
 pub mod host;
+pub mod interrupt;
 pub mod machine;
 pub mod provenance;
+pub mod timer;

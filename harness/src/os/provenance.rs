@@ -53,10 +53,10 @@ fn versions(lockfile: &str, names: &[&str]) -> Vec<Versioned> {
     for line in lockfile.lines() {
         if let Some(value) = quoted(line, "name = ") {
             name = value;
-        } else if let Some(version) = quoted(line, "version = ") {
-            if names.contains(&name) {
-                found.push(Versioned { name: name.to_owned(), version: version.to_owned() });
-            }
+        } else if let Some(version) = quoted(line, "version = ")
+            && names.contains(&name)
+        {
+            found.push(Versioned { name: name.to_owned(), version: version.to_owned() });
         }
     }
     found

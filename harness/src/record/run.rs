@@ -380,6 +380,8 @@ pub struct Histogram {
     pub max_ns: Option<u64>,
     /// Sum, exactly.
     pub sum_ns: u64,
+    /// Values above 120 s: counted here and in nothing else, never clamped.
+    pub out_of_range: u64,
     /// HdrHistogram V2 + DEFLATE, base64.
     pub hdr_v2_deflate_base64: String,
 }
