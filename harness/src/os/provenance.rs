@@ -9,6 +9,63 @@ use std::sync::OnceLock;
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::record::run::{Provenance, Versioned};
+
+/// The resolved versions this binary was built with.
+const LOCKFILE: &str = include_str!("../../../Cargo.lock");
+
+/// The crates whose versions move the figures.
+const CRATES: [&str; 9] = [
+    "authbench",
+    "aws-lc-rs",
+    "axum",
+    "hyper",
+    "jsonwebtoken",
+    "mio",
+    "redis",
+    "serde_json",
+    "tokio",
+];
+
+/// What this binary was built from. The version of the store is the caller's to add.
+///
+/// # Errors
+/// When the binary's own file cannot be read.
+pub fn read() -> anyhow::Result<Provenance> {
+    let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    Ok(Provenance {
+        git_sha: option_env!("AUTHBENCH_GIT_SHA").and_then(text),
+        git_dirty: option_env!("AUTHBENCH_GIT_DIRTY").map(|dirty| dirty == "true"),
+        lockfile_sha256: hex(&Sha256::digest(LOCKFILE)),
+        binary_sha256: own_binary_sha256()?,
+        rustc: env!("AUTHBENCH_RUSTC").to_owned(),
+        target: env!("AUTHBENCH_TARGET").to_owned(),
+        build: env!("AUTHBENCH_BUILD").to_owned(),
+        crates: versions(LOCKFILE, &CRATES),
+        redis_server: None,
+    })
+}
+
+/// The versions of `names` in a lockfile, in its order; a crate resolved twice is named twice.
+fn versions(lockfile: &str, names: &[&str]) -> Vec<Versioned> {
+    let mut found = Vec::new();
+    let mut name = "";
+    for line in lockfile.lines() {
+        if let Some(value) = quoted(line, "name = ") {
+            name = value;
+        } else if let Some(version) = quoted(line, "version = ")
+            && names.contains(&name)
+        {
+            found.push(Versioned { name: name.to_owned(), version: version.to_owned() });
+        }
+    }
+    found
+}
+
+fn quoted<'l>(line: &'l str, key: &str) -> Option<&'l str> {
+    line.strip_prefix(key)?.strip_prefix('"')?.strip_suffix('"')
+}
+
 /// The file of the running program, even when another has been put in its place.
 ///
 /// # Errors
@@ -58,17 +115,32 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-/// stub
-pub fn read() -> anyhow::Result<crate::record::run::Provenance> {
-    Ok(crate::record::run::Provenance {
-        git_sha: None,
-        git_dirty: None,
-        lockfile_sha256: "0".repeat(64),
-        binary_sha256: own_binary_sha256()?,
-        rustc: "r".into(),
-        target: "t".into(),
-        build: "release".into(),
-        crates: vec![],
-        redis_server: None,
-    })
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_knows_what_it_was_made_of() {
+        let built = read().unwrap();
+        assert!(built.rustc.starts_with("rustc "), "{built:?}");
+        assert!(["debug", "release"].contains(&built.build.as_str()));
+        assert_eq!((built.lockfile_sha256.len(), built.binary_sha256.len()), (64, 64));
+        assert!(built.target.contains('-'));
+        assert!(built.git_sha.is_none_or(|sha| sha.len() == 40));
+        let names: Vec<&str> = built.crates.iter().map(|c| c.name.as_str()).collect();
+        for name in CRATES {
+            assert!(names.contains(&name), "{name} is not in the lockfile");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("abc");
+        std::fs::write(&file, "abc").unwrap();
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(file_sha256(&file).unwrap(), expected);
+    }
 }

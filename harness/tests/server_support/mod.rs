@@ -5,6 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use authbench::credential::Carrier;
@@ -28,8 +29,10 @@ pub(crate) fn config(
     carrier: Carrier,
     redis: Option<&PrivateRedis>,
 ) -> ServeConfig {
+    // Generated once: RSA keys take longer than a server takes to start.
+    static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::generate(&OsEntropy).unwrap());
     let keys = match strategy.properties().algorithm {
-        Some(_) => Keyring::generate(&OsEntropy).unwrap(),
+        Some(_) => KEYS.clone(),
         None => Keyring::default(),
     };
     ServeConfig {
