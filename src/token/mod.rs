@@ -7,6 +7,8 @@ pub mod prepared;
 
 mod claims;
 mod policy;
+#[cfg(test)]
+mod vectors;
 
 use std::fmt;
 

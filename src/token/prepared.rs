@@ -81,7 +81,7 @@ impl AccessTokens for Prepared {
 }
 
 /// Compares the presented tag with the one of `key`, in constant time.
-fn verify_tag(key: &hmac::Key, segments: &Segments<'_>) -> Result<(), Denial> {
+pub(super) fn verify_tag(key: &hmac::Key, segments: &Segments<'_>) -> Result<(), Denial> {
     if segments.signature.len() != TAG_CHARS {
         URL_SAFE_NO_PAD.check(segments.signature).map_err(|_| Denial::Malformed)?;
         return Err(Denial::BadSignature);

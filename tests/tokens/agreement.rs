@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use authbench::error::Denial;
+use authbench::identity::UnixTime;
 use authbench::settings::Settings;
 use authbench::token::AccessTokens;
 use authbench::token::algorithm::Hs256;
@@ -84,4 +85,17 @@ fn prepared_and_library_issue_the_same_bytes() {
         assert_eq!(ours.access.expose(), theirs.access.expose());
         assert_eq!(ours.expires_at, theirs.expires_at);
     }
+}
+
+/// The one difference there is: `jsonwebtoken` takes no clock, so in the past it is ahead of us.
+#[test]
+fn the_library_also_asks_the_clock_of_the_system() {
+    let deps = deps_with(Settings::default());
+    let library = Library::<Hs256>::build(&deps).expect("fresh keys");
+    let prepared = Prepared::build(&deps).expect("fresh keys");
+    let long_ago = UnixTime(1_000_000_000);
+    let grant = prepared.issue(&new_token(1, long_ago), long_ago).expect("it can sign");
+    let token = grant.access.expose();
+    assert!(prepared.verify(token, long_ago).is_ok());
+    assert_eq!(library.verify(token, long_ago), Err(Denial::Expired));
 }

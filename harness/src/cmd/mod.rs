@@ -1,0 +1,11 @@
+//! One verb, one file.
+
+pub mod doctor;
+pub mod list;
+pub mod load;
+pub mod micro;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod serve;
+pub mod validate;

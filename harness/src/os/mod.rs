@@ -1,0 +1,6 @@
+//! What only the operating system can tell; everything Linux-only is here, with its fallback.
+
+pub mod cpu;
+pub mod interrupt;
+pub mod provenance;
+pub mod timer;
