@@ -108,7 +108,8 @@ fn run(
 
 fn closes(rows: &[Row]) -> bool {
     let l = ledger(rows);
-    let parts = l.expected + l.wrong_outcome + l.http_error + l.connection_error + l.timeout + l.shed;
+    let parts =
+        l.expected + l.wrong_outcome + l.http_error + l.connection_error + l.timeout + l.shed;
     l.scheduled == parts
 }
 
@@ -156,8 +157,7 @@ fn the_ledger_closes_over_resets_timeouts_and_sheds() {
         _ => Action::Answer(OK),
     });
     // One request in ten holds a connection until its timeout: the backlog of 5 overflows.
-    let rows =
-        run(&stub, settings(150, 5), 2, &ops(1_000, 300), Expect::Status(200), Mode::Open);
+    let rows = run(&stub, settings(150, 5), 2, &ops(1_000, 300), Expect::Status(200), Mode::Open);
     let l = ledger(&rows);
     assert!(closes(&rows), "{l:?}");
     assert_eq!(l.scheduled, 300);

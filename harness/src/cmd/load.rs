@@ -142,9 +142,9 @@ fn target(args: &Args) -> anyhow::Result<(SocketAddr, String)> {
     let rest = args.url.strip_prefix("http://").ok_or_else(|| {
         refuse(format!("`{}` is not an http:// URL; https is not spoken here", args.url))
     })?;
-    let (host, path) = rest.split_once('/').map_or((rest, "/".to_owned()), |(host, path)| {
-        (host, format!("/{path}"))
-    });
+    let (host, path) = rest
+        .split_once('/')
+        .map_or((rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
     if path.contains([' ', '\r', '\n']) || args.headers.iter().any(|h| h.contains(['\r', '\n'])) {
         return Err(refuse("a path or a header holds a space or a line break".into()));
     }
