@@ -1,6 +1,7 @@
 //! The one histogram: merging, percentiles and the way through a record.
 
 use authbench_harness::measure::histogram::{HIGH_NS, LatencyHistogram, supports};
+use authbench_harness::record::run::Histogram;
 use proptest::prelude::*;
 
 fn of(values: &[u64]) -> LatencyHistogram {
@@ -70,13 +71,14 @@ fn a_value_out_of_range_is_counted_and_enters_nothing_else() {
 #[test]
 fn an_edited_record_is_refused_and_says_what_contradicts() {
     let whole = of(&[1_000, 2_000, 3_000]).to_record();
-    let cases: [(&str, Box<dyn Fn(&mut authbench_harness::record::run::Histogram)>); 6] = [
-        ("n is 4", Box::new(|h| h.n = 4)),
-        ("min_ns is Some(900)", Box::new(|h| h.min_ns = Some(900))),
-        ("max_ns is None", Box::new(|h| h.max_ns = None)),
-        ("sum_ns is 9000", Box::new(|h| h.sum_ns = 9_000)),
-        ("base64", Box::new(|h| h.hdr_v2_deflate_base64.push('!'))),
-        ("HdrHistogram", Box::new(|h| h.hdr_v2_deflate_base64 = "AAAA".into())),
+    type Edit = fn(&mut Histogram);
+    let cases: [(&str, Edit); 6] = [
+        ("n is 4", |h| h.n = 4),
+        ("min_ns is Some(900)", |h| h.min_ns = Some(900)),
+        ("max_ns is None", |h| h.max_ns = None),
+        ("sum_ns is 9000", |h| h.sum_ns = 9_000),
+        ("base64", |h| h.hdr_v2_deflate_base64.push('!')),
+        ("HdrHistogram", |h| h.hdr_v2_deflate_base64 = "AAAA".into()),
     ];
     for (expected, edit) in cases {
         let mut edited = whole.clone();

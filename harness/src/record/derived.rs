@@ -167,8 +167,11 @@ pub struct PairResult {
     pub arm: String,
     /// The arm it is compared with.
     pub against: String,
-    /// arm / against - 1 within a block, over blocks.
+    /// arm / against - 1 within a block, over blocks; its interval is `confidence_percent` wide.
     pub difference: Estimate,
+    /// Confidence of that interval, per cent: 95 against `none`, 99 between two contenders, because
+    /// there are many such pairs.
+    pub confidence_percent: u32,
     /// What that allows to be said of `arm`.
     pub verdict: Verdict,
 }
@@ -243,15 +246,19 @@ pub struct RevocationLagResult {
     pub basis: String,
     /// The law, in words, where `basis` is `by-law`, with what it was checked on.
     pub law: Option<String>,
-    /// Trials.
+    /// Trials; 0 by law.
     pub trials: u32,
+    /// Trials that ended before a refusal was seen: they lasted longer than was watched.
+    pub unrefused: u32,
+    /// Lifetime of the credentials, seconds.
+    pub lifetime_s: u64,
     /// Server processes probed.
     pub nodes: u32,
     /// Whether it is probed on its owner alone.
     pub node_scoped: bool,
     /// The resolution: interval between probes, nanoseconds.
     pub resolution_ns: u64,
-    /// Median lag, nanoseconds.
+    /// Median lag, nanoseconds. By law it is also the mean.
     pub median_ns: Option<i64>,
     /// One-sided 95 % upper bound of the 95th percentile (59 trials or more), nanoseconds.
     pub p95_upper_ns: Option<i64>,
@@ -261,7 +268,7 @@ pub struct RevocationLagResult {
     pub max_ns: Option<i64>,
     /// The largest lag counted from the revoke call instead of its acknowledgement, nanoseconds.
     pub max_from_call_ns: Option<i64>,
-    /// Requests first sent after the acknowledgement and accepted, in all trials.
+    /// Requests first sent after the acknowledgement and accepted, in all trials (none by law).
     pub stale_accepts: u64,
     /// Lags of all trials, ascending, nanoseconds: for the distribution chart.
     pub lags_ns: Vec<i64>,

@@ -1,0 +1,235 @@
+//! CPU per request: paired within a block, intervals over blocks.
+//!
+//! The cost of an arm is CPU of server and store per answered request. Redis works for itself in
+//! every arm (its cron), so the store's CPU of `none` stands on both sides of a difference and
+//! drops out of it. A decoy's Redis load is there to keep Redis as busy as in a session arm: it is
+//! shown, and what is summed instead is `none`'s.
+
+use std::collections::BTreeMap;
+
+use crate::measure::stats::{Interval, cpu_verdict, median, six, t_interval, t95};
+use crate::record::derived::{NoiseFloor, PairResult, RulerResult, Verdict};
+use crate::record::run::{Arm, Cell, Role, Run, Slots};
+
+/// Confidence of the intervals between two contenders. `k` contenders make `k (k - 1) / 2` pairs:
+/// at 99 % each, ten contenders that are all equal would give one wrong decision in every second
+/// run, where 95 % would give two in each.
+pub const PAIR_CONFIDENCE: f64 = 0.99;
+
+/// CPU per answered request of one arm in one block, nanoseconds, over its valid slots.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerRequest {
+    /// The server's.
+    pub server: f64,
+    /// The store's; 0 without one.
+    pub store: f64,
+    /// The driver's.
+    pub driver: f64,
+    /// Whether there was a store to count.
+    pub has_store: bool,
+}
+
+/// The indices of the slots that no gate discarded.
+pub fn valid_slots(slots: &Slots) -> impl Iterator<Item = usize> + '_ {
+    slots.discarded.iter().enumerate().filter(|(_, gate)| gate.is_empty()).map(|(i, _)| i)
+}
+
+/// Sum of a column over the valid slots.
+#[must_use]
+pub fn valid_sum(slots: &Slots, column: &[u64]) -> u64 {
+    valid_slots(slots).filter_map(|i| column.get(i)).fold(0, |sum, n| sum.saturating_add(*n))
+}
+
+/// Requests answered in the valid slots, as expected or not.
+#[must_use]
+pub fn answered(slots: &Slots) -> u64 {
+    [&slots.expected, &slots.wrong_outcome, &slots.http_error]
+        .into_iter()
+        .map(|column| valid_sum(slots, column))
+        .fold(0, u64::saturating_add)
+}
+
+fn per_request(cell: &Cell) -> Option<PerRequest> {
+    let slots = &cell.slots;
+    let requests = answered(slots);
+    if requests == 0 {
+        return None;
+    }
+    let each = |column: &[u64]| valid_sum(slots, column) as f64 / requests as f64;
+    Some(PerRequest {
+        server: each(&slots.server_cpu_ns),
+        store: each(&slots.store_cpu_ns),
+        driver: each(&slots.driver_cpu_ns),
+        has_store: !slots.store_cpu_ns.is_empty(),
+    })
+}
+
+/// CPU per request of every arm in every block.
+#[derive(Clone, Debug)]
+pub struct CpuTable<'a> {
+    arms: &'a [Arm],
+    baseline: Option<&'a Arm>,
+    cells: BTreeMap<(&'a str, u32), PerRequest>,
+    blocks: Vec<u32>,
+}
+
+impl<'a> CpuTable<'a> {
+    /// Sums the valid slots of a run.
+    #[must_use]
+    pub fn new(run: &'a Run) -> Self {
+        let found = run.cells.iter().filter_map(|cell| {
+            per_request(cell).map(|figures| ((cell.arm.as_str(), cell.block), figures))
+        });
+        let cells: BTreeMap<_, _> = found.collect();
+        let mut blocks: Vec<u32> = cells.keys().map(|(_, block)| *block).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        let baseline = run.arms.iter().find(|arm| arm.role == Role::Baseline);
+        Self { arms: &run.arms, baseline, cells, blocks }
+    }
+
+    /// The arm that every other is read against.
+    #[must_use]
+    pub const fn baseline(&self) -> Option<&'a Arm> {
+        self.baseline
+    }
+
+    /// Blocks in which every arm has at least one valid slot.
+    #[must_use]
+    pub fn whole_blocks(&self) -> u32 {
+        let whole = |block: &&u32| self.arms.iter().all(|arm| self.get(arm, **block).is_some());
+        self.blocks.iter().filter(whole).count() as u32
+    }
+
+    /// One arm in one block.
+    #[must_use]
+    pub fn get(&self, arm: &Arm, block: u32) -> Option<PerRequest> {
+        self.cells.get(&(arm.id.as_str(), block)).copied()
+    }
+
+    /// `figure` of one arm in each block that has it.
+    pub fn each(&self, arm: &Arm, figure: impl Fn(PerRequest) -> f64) -> Vec<f64> {
+        self.blocks.iter().filter_map(|block| self.get(arm, *block).map(&figure)).collect()
+    }
+
+    /// Store CPU net of `none`'s in the same block, median over blocks; `None` without a store.
+    #[must_use]
+    pub fn net_store(&self, arm: &Arm) -> Option<f64> {
+        let none = self.baseline?;
+        let net = self.blocks.iter().filter_map(|block| {
+            let (own, floor) = (self.get(arm, *block)?, self.get(none, *block)?);
+            (own.has_store && floor.has_store).then_some(own.store - floor.store)
+        });
+        median(&net.collect::<Vec<_>>()).map(six)
+    }
+
+    /// Cost of an arm in a block: server and store, and the driver where asked.
+    fn cost(&self, arm: &Arm, block: u32, with_driver: bool) -> Option<f64> {
+        let own = self.get(arm, block)?;
+        let store = match arm.role {
+            Role::Decoy => self.get(self.baseline?, block)?.store,
+            _ => own.store,
+        };
+        Some(own.server + store + if with_driver { own.driver } else { 0.0 })
+    }
+
+    /// arm / against - 1 in each block that has both.
+    #[must_use]
+    pub fn ratios(&self, arm: &Arm, against: &Arm, with_driver: bool) -> Vec<f64> {
+        let ratio = |block: &u32| {
+            let own = self.cost(arm, *block, with_driver)?;
+            let other = self.cost(against, *block, with_driver)?;
+            (other > 0.0).then(|| own / other - 1.0)
+        };
+        self.blocks.iter().filter_map(ratio).collect()
+    }
+
+    /// CPU of `none`, server and store, median over blocks, nanoseconds.
+    #[must_use]
+    pub fn none_ns(&self) -> Option<f64> {
+        median(&self.each(self.baseline?, |own| own.server + own.store))
+    }
+
+    /// (arm - none) / none, 95 %.
+    #[must_use]
+    pub fn over_none(&self, arm: &Arm, with_driver: bool) -> Option<Interval> {
+        let none = self.baseline?;
+        if arm.id == none.id {
+            return None;
+        }
+        t95(&self.ratios(arm, none, with_driver))
+    }
+
+    /// The first A/A arm against `none`.
+    #[must_use]
+    pub fn noise_floor(&self) -> Option<NoiseFloor> {
+        let twin = self.arms.iter().find(|arm| arm.role == Role::AaControl)?;
+        let ratios = self.ratios(twin, self.baseline?, false);
+        let (common, wide) = (t95(&ratios)?, t_interval(&ratios, 0.999)?);
+        Some(NoiseFloor {
+            difference: common.estimate(),
+            low_999: six(wide.low),
+            high_999: six(wide.high),
+            contains_zero: wide.contains(0.0),
+        })
+    }
+
+    /// Each contender against `none` at 95 %, and every two contenders at [`PAIR_CONFIDENCE`].
+    #[must_use]
+    pub fn pairs(&self) -> Vec<PairResult> {
+        let contenders: Vec<&Arm> =
+            self.arms.iter().filter(|arm| arm.role == Role::Contender).collect();
+        let mut pairs = Vec::new();
+        for (i, arm) in contenders.iter().enumerate() {
+            if let Some(none) = self.baseline {
+                pairs.extend(self.pair(arm, none, 0.95));
+            }
+            for other in &contenders[i + 1..] {
+                pairs.extend(self.pair(arm, other, PAIR_CONFIDENCE));
+            }
+        }
+        pairs
+    }
+
+    fn pair(&self, arm: &Arm, against: &Arm, confidence: f64) -> Option<PairResult> {
+        let interval = t_interval(&self.ratios(arm, against, false), confidence)?;
+        Some(PairResult {
+            arm: arm.id.clone(),
+            against: against.id.clone(),
+            difference: interval.estimate(),
+            confidence_percent: (confidence * 100.0).round() as u32,
+            verdict: cpu_verdict(&interval),
+        })
+    }
+
+    /// How much of what each ruler added was seen.
+    #[must_use]
+    pub fn rulers(&self) -> Vec<RulerResult> {
+        let rulers = self.arms.iter().filter(|arm| arm.role == Role::Ruler);
+        let seen = |arm: &Arm| {
+            let seen_ns = self.over_none(arm, false)?.scaled(self.none_ns()?).estimate();
+            Some(RulerResult { arm: arm.id.clone(), added_ns: arm.spin_ns, seen_ns })
+        };
+        rulers.filter_map(seen).collect()
+    }
+}
+
+/// The ranks an arm can have, `[first, last]`: only decided pairs count. `None` for an arm that is
+/// in no pair of contenders.
+#[must_use]
+pub fn rank(arm: &str, pairs: &[PairResult], none: &str) -> Option<[u32; 2]> {
+    let own = pairs
+        .iter()
+        .filter(|pair| pair.against != none && (pair.arm == arm || pair.against == arm));
+    let (mut all, mut ahead, mut behind) = (0, 0, 0);
+    for pair in own {
+        all += 1;
+        let dearer = match pair.verdict {
+            Verdict::Dearer => pair.arm == arm,
+            Verdict::Cheaper => pair.against == arm,
+            _ => continue,
+        };
+        if dearer { ahead += 1 } else { behind += 1 }
+    }
+    (all > 0).then_some([1 + ahead, 1 + all - behind])
+}

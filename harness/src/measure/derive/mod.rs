@@ -1,0 +1,101 @@
+//! All that is computed from a record: a pure function, reproducible byte for byte.
+
+pub mod cpu;
+mod latency;
+pub mod micro;
+pub mod revocation;
+mod trust;
+
+use crate::measure::stats::{cpu_verdict, median, six};
+use crate::record::DERIVED_SCHEMA;
+use crate::record::derived::{ArmResult, Derived, Verdict};
+use crate::record::run::{Arm, Cell, Role, Run};
+use cpu::{CpuTable, answered, rank, valid_slots, valid_sum};
+use latency::ArmLatency;
+
+/// Computes everything that the reports and the decision draw on. `run_sha256` is that of the file
+/// the run was read from, hexadecimal.
+///
+/// It never fails: what the record does not bear is missing from the result. Whether the record may
+/// be believed at all is for [`crate::measure::gates`] and [`crate::record::integrity`] to say.
+#[must_use]
+pub fn derive(run: &Run, run_sha256: &str) -> Derived {
+    let table = CpuTable::new(run);
+    let latencies: Vec<ArmLatency> = run.arms.iter().map(|arm| ArmLatency::new(run, arm)).collect();
+    let none = run.arms.iter().position(|arm| arm.role == Role::Baseline);
+    let pairs = table.pairs();
+    let arms = run.arms.iter().enumerate().map(|(i, arm)| {
+        let floor = none.filter(|none| *none != i).map(|none| &latencies[none]);
+        let mut result = arm_result(run, arm, &table);
+        result.latency = latencies[i].percentiles(floor);
+        let none = none.map_or("", |none| run.arms[none].id.as_str());
+        result.cpu_rank = rank(&arm.id, &pairs, none);
+        result
+    });
+    let arms: Vec<ArmResult> = arms.collect();
+    Derived {
+        schema: DERIVED_SCHEMA.into(),
+        method_version: run.method_version,
+        run_id: run.run.id.clone(),
+        run_sha256: run_sha256.into(),
+        status: run.run.status,
+        blocks: table.whole_blocks(),
+        none_cpu_ns: table.none_ns().map(six),
+        noise_floor: table.noise_floor(),
+        trust: trust::rows(run, &table, &latencies),
+        arms,
+        rulers: table.rulers(),
+        micro: run.micro.iter().filter_map(micro::result).collect(),
+        revocation_cost: revocation::costs(run),
+        revocation_lag: revocation::lags(run),
+        cpu_pairs: pairs,
+    }
+}
+
+/// All but latency and rank.
+fn arm_result(run: &Run, arm: &Arm, table: &CpuTable<'_>) -> ArmResult {
+    let cells: Vec<&Cell> = run.cells.iter().filter(|cell| cell.arm == arm.id).collect();
+    let count =
+        |of: &dyn Fn(&Cell) -> u64| cells.iter().map(|cell| of(cell)).fold(0, u64::saturating_add);
+    let requests = count(&|cell| answered(&cell.slots));
+    let slots = count(&|cell| cell.slots.discarded.len() as u64);
+    let valid = count(&|cell| valid_slots(&cell.slots).count() as u64);
+    let mean = |bytes: u64| (requests > 0).then(|| six(bytes as f64 / requests as f64));
+    let over_none = table.over_none(arm, false);
+    let with_driver = table.over_none(arm, true);
+    let verdict = over_none.as_ref().map(cpu_verdict);
+    let decided = matches!(verdict, Some(Verdict::Cheaper | Verdict::Dearer));
+    let flips = over_none.zip(with_driver).is_some_and(|(own, all)| own.mean * all.mean < 0.0);
+    let declared = run.strategies.iter().find(|record| record.id == arm.strategy);
+    let has_redis = cells.iter().any(|cell| !cell.slots.redis_commands.is_empty());
+    ArmResult {
+        arm: arm.id.clone(),
+        strategy: arm.strategy.clone(),
+        carrier: arm.carrier.clone(),
+        role: arm.role,
+        requests,
+        slots,
+        slots_discarded: slots - valid,
+        server_cpu_ns: median(&table.each(arm, |own| own.server)).map(six),
+        store_cpu_ns: table.net_store(arm),
+        driver_cpu_ns: median(&table.each(arm, |own| own.driver)).map(six),
+        cpu_over_none: over_none.map(|interval| interval.estimate()),
+        cpu_above_none_ns: over_none
+            .zip(table.none_ns())
+            .map(|(interval, none)| interval.scaled(none).estimate()),
+        cpu_verdict: verdict,
+        cpu_over_none_with_driver: with_driver.map(|interval| interval.estimate()),
+        driver_flips_sign: decided && flips,
+        cpu_rank: None,
+        latency: vec![],
+        request_bytes: mean(count(&|cell| valid_sum(&cell.slots, &cell.slots.request_bytes))),
+        response_bytes: mean(count(&|cell| valid_sum(&cell.slots, &cell.slots.response_bytes))),
+        redis_declared: declared.map_or(0, |record| record.redis_commands_per_request),
+        redis_counted: has_redis.then(|| {
+            count(&|cell| {
+                let decoys = valid_sum(&cell.slots, &cell.slots.decoy_commands);
+                valid_sum(&cell.slots, &cell.slots.redis_commands).saturating_sub(decoys)
+            })
+        }),
+    }
+}

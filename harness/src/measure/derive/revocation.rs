@@ -1,0 +1,195 @@
+//! What a logout costs, and how long a revoked credential goes on working.
+
+use crate::measure::histogram::LatencyHistogram;
+use crate::measure::stats::{median, six, t95, upper_bound_rank};
+use crate::record::derived::{RevocationCostResult, RevocationLagResult};
+use crate::record::run::{LagTrial, RevocationCost, RevocationLag, Run, StrategyRecord};
+
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// One row per strategy and kind of logout, in the run's order.
+#[must_use]
+pub fn costs(run: &Run) -> Vec<RevocationCostResult> {
+    let mut keys: Vec<(&str, &str)> = Vec::new();
+    for row in &run.revocation_cost {
+        let key = (row.strategy.as_str(), row.operation.as_str());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.into_iter().filter_map(|(strategy, operation)| cost(run, strategy, operation)).collect()
+}
+
+fn cost(run: &Run, strategy: &str, operation: &str) -> Option<RevocationCostResult> {
+    let own = |row: &&RevocationCost| row.strategy == strategy && row.operation == operation;
+    let rows: Vec<&RevocationCost> = run.revocation_cost.iter().filter(own).collect();
+    let sum = |of: fn(&RevocationCost) -> u64| {
+        rows.iter().map(|row| of(row)).fold(0, u64::saturating_add)
+    };
+    let called = || rows.iter().filter(|row| row.calls > 0);
+    let per_call = |row: &RevocationCost, ns: u64| ns as f64 / row.calls as f64;
+    let cpu: Vec<f64> = called()
+        .map(|row| per_call(row, row.server_cpu_ns.saturating_add(row.store_cpu_ns.unwrap_or(0))))
+        .collect();
+    let store: Vec<f64> =
+        called().filter_map(|row| Some(per_call(row, row.store_cpu_ns?))).collect();
+    let commands: Option<Vec<u64>> = rows.iter().map(|row| row.redis_commands).collect();
+    let calls = sum(|row| row.calls);
+    let mut latency = LatencyHistogram::new();
+    for row in &rows {
+        // One that cannot be read is a finding of the record's check, not a figure.
+        if let Ok(read) = LatencyHistogram::from_record(&row.latency) {
+            latency.add(&read);
+        }
+    }
+    let declared = run.strategies.iter().find(|record| record.id == strategy);
+    let promise = declared.map(|record| match operation {
+        "logout-all" => record.revoke_all.clone(),
+        _ => record.revoke.clone(),
+    });
+    Some(RevocationCostResult {
+        strategy: strategy.into(),
+        operation: operation.into(),
+        promise: promise.unwrap_or_else(|| "unknown".into()),
+        credentials_per_call: rows.first()?.credentials_per_call,
+        calls,
+        cpu_ns: t95(&cpu).map(|interval| interval.estimate()),
+        store_cpu_ns: median(&store).map(six),
+        redis_commands: commands
+            .filter(|_| calls > 0)
+            .map(|each| six(each.iter().map(|n| *n as f64).sum::<f64>() / calls as f64)),
+        p50_ns: latency.supported_percentile(500),
+        accepted_afterwards: sum(|row| row.accepted_afterwards),
+        presented_afterwards: sum(|row| row.presented_afterwards),
+    })
+}
+
+/// The measured rows, then a row by law for each self-contained token at the plan's lifetime.
+///
+/// A token is measured at a short lifetime, because its lag is that long; so a strategy can have
+/// both a measured row and one by law.
+#[must_use]
+pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
+    let declared = |id: &str| run.strategies.iter().find(|record| record.id == id);
+    let mut rows: Vec<RevocationLagResult> = Vec::new();
+    let mut checked: Option<(&RevocationLag, u64)> = None;
+    for lag in &run.revocation_lag {
+        let lawful = declared(&lag.strategy).is_some_and(is_self_contained);
+        let error = if lawful { law_error(lag, run.plan.leeway_s) } else { None };
+        if let (None, Some(error)) = (checked, error) {
+            checked = Some((lag, error));
+        }
+        rows.push(measured(lag, error));
+    }
+    for strategy in run.strategies.iter().filter(|record| is_self_contained(record)) {
+        let own = run.revocation_lag.iter().find(|lag| lag.strategy == strategy.id);
+        if own.is_none_or(|lag| lag.lifetime_s != run.plan.token_lifetime_s) {
+            rows.push(by_law(&strategy.id, run, checked));
+        }
+    }
+    rows
+}
+
+/// A signed token that nothing can take back.
+fn is_self_contained(strategy: &StrategyRecord) -> bool {
+    strategy.family == "token" && strategy.revoke == "at-expiry"
+}
+
+/// Largest distance of a trial's lag from the remaining lifetime: what was left of the lifetime at
+/// the revoke call, less the call.
+fn law_error(lag: &RevocationLag, leeway_s: u64) -> Option<u64> {
+    let whole = (i128::from(lag.lifetime_s) + i128::from(leeway_s)) * i128::from(NS_PER_S);
+    let error = |trial: &LagTrial| {
+        let remaining = whole - i128::from(trial.age_ns) - i128::from(trial.call_ns);
+        remaining.abs_diff(i128::from(trial.last_accepted_ns))
+    };
+    lag.trials.iter().map(error).max().map(|worst| u64::try_from(worst).unwrap_or(u64::MAX))
+}
+
+fn measured(lag: &RevocationLag, law_error_max_ns: Option<u64>) -> RevocationLagResult {
+    let mut lags_ns: Vec<i64> = lag.trials.iter().map(|trial| trial.last_accepted_ns).collect();
+    lags_ns.sort_unstable();
+    // A trial without a refusal lasted longer than was watched: it ranks above all others.
+    let unrefused = lag.trials.iter().filter(|trial| trial.first_refused_ns.is_none()).count();
+    let seen: Vec<i64> = {
+        let ended = lag.trials.iter().filter(|trial| trial.first_refused_ns.is_some());
+        let mut seen: Vec<i64> = ended.map(|trial| trial.last_accepted_ns).collect();
+        seen.sort_unstable();
+        seen
+    };
+    let n = lags_ns.len();
+    let bound = |permille| upper_bound_rank(n, permille).and_then(|k| seen.get(k - 1).copied());
+    let from_call = |trial: &LagTrial| {
+        trial.last_accepted_ns.saturating_add(i64::try_from(trial.call_ns).unwrap_or(i64::MAX))
+    };
+    RevocationLagResult {
+        strategy: lag.strategy.clone(),
+        basis: "measured".into(),
+        law: None,
+        trials: n as u32,
+        unrefused: unrefused as u32,
+        lifetime_s: lag.lifetime_s,
+        nodes: lag.nodes,
+        node_scoped: lag.scope_note.is_some(),
+        resolution_ns: lag.probe_interval_ns,
+        median_ns: n.checked_sub(1).and_then(|last| seen.get(last / 2).copied()),
+        p95_upper_ns: bound(950),
+        p99_upper_ns: bound(990),
+        max_ns: lags_ns.last().copied(),
+        max_from_call_ns: lag.trials.iter().map(from_call).max(),
+        stale_accepts: stale_accepts(lag),
+        lags_ns,
+        law_error_max_ns,
+    }
+}
+
+/// Requests first sent after the acknowledgement and accepted, in all trials.
+#[must_use]
+pub fn stale_accepts(lag: &RevocationLag) -> u64 {
+    lag.trials.iter().map(|trial| trial.stale_accepts).fold(0, u64::saturating_add)
+}
+
+/// Revoked at a uniformly random age, a token of lifetime T works for T/2 more on average.
+fn by_law(
+    strategy: &str,
+    run: &Run,
+    checked: Option<(&RevocationLag, u64)>,
+) -> RevocationLagResult {
+    let (lifetime_s, leeway_s) = (run.plan.token_lifetime_s, run.plan.leeway_s);
+    let ns = |seconds: u64| i64::try_from(seconds.saturating_mul(NS_PER_S)).unwrap_or(i64::MAX);
+    let worst = ns(lifetime_s.saturating_add(leeway_s));
+    let basis = match checked {
+        Some((lag, error)) => format!(
+            "checked on {} in {} trials at a lifetime of {} s, where no lag was further than {} ms \
+             from it",
+            lag.strategy,
+            lag.trials.len(),
+            lag.lifetime_s,
+            error.div_ceil(1_000_000)
+        ),
+        None => "not checked in this run".into(),
+    };
+    RevocationLagResult {
+        strategy: strategy.into(),
+        basis: "by-law".into(),
+        law: Some(format!(
+            "nothing takes it back, so it works for what is left of its lifetime: with a lifetime \
+             of {lifetime_s} s, a leeway of {leeway_s} s and revocation at a uniformly random age, \
+             half of it on average and all of it at worst; {basis}"
+        )),
+        trials: 0,
+        unrefused: 0,
+        lifetime_s,
+        nodes: 0,
+        node_scoped: false,
+        resolution_ns: 0,
+        median_ns: Some(ns(leeway_s).saturating_add(ns(lifetime_s) / 2)),
+        p95_upper_ns: None,
+        p99_upper_ns: None,
+        max_ns: Some(worst),
+        max_from_call_ns: Some(worst),
+        stale_accepts: 0,
+        lags_ns: vec![],
+        law_error_max_ns: checked.map(|(_, error)| error),
+    }
+}

@@ -1,0 +1,209 @@
+//! The checks of a whole run: what makes it invalid. Run at its end, and again on its file.
+
+use super::derive::cpu::{CpuTable, valid_slots, valid_sum};
+use crate::record::run::{Arm, Cell, Check, Ledger, Role, Run, Slots};
+
+/// Below this many blocks the A/A interval is too wide to judge a run by.
+const AA_BLOCKS: u32 = 5;
+
+/// Every check of the run, passed or failed. One that failed names the arm and the block where it
+/// failed worst or first.
+#[must_use]
+pub fn run_gates(run: &Run) -> Vec<Check> {
+    vec![
+        ledger(run),
+        cross_count(run),
+        outcomes(run),
+        forged(run),
+        redis_commands(run),
+        discarded(run),
+        noise_floor(run),
+    ]
+}
+
+/// The checks that failed.
+#[must_use]
+pub fn failed(checks: Vec<Check>) -> Vec<Check> {
+    checks.into_iter().filter(|check| !check.pass).collect()
+}
+
+/// What became of the requests of one slot.
+#[must_use]
+pub fn slot_ledger(slots: &Slots, i: usize) -> Ledger {
+    let at = |column: &[u64]| column.get(i).copied().unwrap_or(0);
+    Ledger {
+        scheduled: at(&slots.scheduled),
+        expected: at(&slots.expected),
+        wrong_outcome: at(&slots.wrong_outcome),
+        http_error: at(&slots.http_error),
+        connection_error: at(&slots.connection_error),
+        timeout: at(&slots.timeout),
+        shed: at(&slots.shed),
+    }
+}
+
+impl Ledger {
+    /// Sum of the parts, saturating.
+    #[must_use]
+    pub fn accounted(&self) -> u64 {
+        [
+            self.expected,
+            self.wrong_outcome,
+            self.http_error,
+            self.connection_error,
+            self.timeout,
+            self.shed,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+
+    /// Whether every scheduled request is accounted for, once.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.accounted() == self.scheduled
+    }
+}
+
+/// Where a check failed.
+struct Failure<'a> {
+    cell: Option<&'a Cell>,
+    detail: String,
+}
+
+impl<'a> Failure<'a> {
+    fn at(cell: &'a Cell, detail: String) -> Self {
+        Self { cell: Some(cell), detail }
+    }
+}
+
+fn check(name: &str, failure: Option<Failure<'_>>, passed: impl FnOnce() -> String) -> Check {
+    let cell = failure.as_ref().and_then(|failure| failure.cell);
+    Check {
+        name: name.into(),
+        scope: "run".into(),
+        arm: cell.map(|cell| cell.arm.clone()),
+        block: cell.map(|cell| cell.block),
+        pass: failure.is_none(),
+        detail: failure.map_or_else(passed, |failure| failure.detail),
+    }
+}
+
+/// scheduled = expected + wrong outcome + http error + connection error + timeout + shed.
+fn ledger(run: &Run) -> Check {
+    let open = |cell: &Cell| {
+        let slots = &cell.slots;
+        let bad = (0..slots.scheduled.len())
+            .map(|i| (Some(i), slot_ledger(slots, i)))
+            .chain(cell.window_ledger.map(|window| (None, window)))
+            .find(|(_, ledger)| !ledger.closes());
+        bad.map(|(slot, ledger)| {
+            let place = slot.map_or_else(|| "latency window".into(), |i| format!("slot {i}"));
+            format!("{place}: {} scheduled, {} accounted for", ledger.scheduled, ledger.accounted())
+        })
+    };
+    let failure = run.cells.iter().find_map(|cell| open(cell).map(|why| Failure::at(cell, why)));
+    let slots: usize = run.cells.iter().map(|cell| cell.slots.scheduled.len()).sum();
+    check("ledger-closes", failure, || format!("{slots} slots, every request accounted for"))
+}
+
+/// The driver's count of requests is the server's.
+fn cross_count(run: &Run) -> Check {
+    let differs = run.cells.iter().find(|cell| cell.driver_requests != cell.server_requests);
+    let failure = differs.map(|cell| {
+        let (driver, server) = (cell.driver_requests, cell.server_requests);
+        Failure::at(cell, format!("the driver sent {driver} requests, the server counted {server}"))
+    });
+    check("cross-count", failure, || "driver and server counted the same requests".into())
+}
+
+/// No request was answered otherwise than expected. A disturbed slot may hold errors (it is
+/// discarded), but never a wrong outcome.
+fn outcomes(run: &Run) -> Check {
+    let wrong = |cell: &Cell| {
+        let slots = &cell.slots;
+        let window = cell.window_ledger.unwrap_or_default();
+        let wrong =
+            slots.wrong_outcome.iter().fold(window.wrong_outcome, |a, b| a.saturating_add(*b));
+        let errors = valid_sum(slots, &slots.http_error).saturating_add(window.http_error);
+        (wrong > 0 || errors > 0).then(|| {
+            format!("{wrong} answers other than expected, {errors} HTTP errors; must be 0")
+        })
+    };
+    let failure = run.cells.iter().find_map(|cell| wrong(cell).map(|why| Failure::at(cell, why)));
+    check("outcomes", failure, || "every answer was the expected one".into())
+}
+
+/// Every tampered credential was refused, and every contender was shown some.
+fn forged(run: &Run) -> Check {
+    let accepted = run.cells.iter().find(|cell| cell.forged_refused != cell.forged_sent);
+    let failure = accepted.map(|cell| {
+        let (sent, refused) = (cell.forged_sent, cell.forged_refused);
+        Failure::at(cell, format!("{refused} of {sent} tampered credentials were refused"))
+    });
+    let untested = || {
+        let contender = |cell: &&Cell| arm(run, cell).is_some_and(|a| a.role == Role::Contender);
+        let untested = run.cells.iter().filter(contender).find(|cell| cell.forged_sent == 0)?;
+        Some(Failure::at(untested, "no tampered credential was presented".into()))
+    };
+    let sent: u64 = run.cells.iter().map(|cell| cell.forged_sent).fold(0, u64::saturating_add);
+    check("forged-refused", failure.or_else(untested), || {
+        format!("{sent} tampered credentials, all refused")
+    })
+}
+
+/// Redis processed what the strategy declares, decoys apart. A request that failed may have sent
+/// its commands or not.
+fn redis_commands(run: &Run) -> Check {
+    let differs = |cell: &Cell| {
+        let slots = &cell.slots;
+        if slots.redis_commands.is_empty() {
+            return None;
+        }
+        let strategy = &arm(run, cell)?.strategy;
+        let declared = run.strategies.iter().find(|record| record.id == *strategy)?;
+        let each = u64::from(declared.redis_commands_per_request);
+        let all = valid_sum(slots, &slots.redis_commands);
+        let counted = all.saturating_sub(valid_sum(slots, &slots.decoy_commands));
+        let least = each.saturating_mul(valid_sum(slots, &slots.expected));
+        let sent = valid_sum(slots, &slots.scheduled).saturating_sub(valid_sum(slots, &slots.shed));
+        let most = each.saturating_mul(sent);
+        (counted < least || counted > most).then(|| {
+            format!("Redis counted {counted} commands; {each} per request make {least} to {most}")
+        })
+    };
+    let failure = run.cells.iter().find_map(|cell| differs(cell).map(|why| Failure::at(cell, why)));
+    check("redis-commands", failure, || "Redis counted what the strategies declare".into())
+}
+
+/// The share of discarded slots is within the plan's limit.
+fn discarded(run: &Run) -> Check {
+    let all: usize = run.cells.iter().map(|cell| cell.slots.discarded.len()).sum();
+    let valid: usize = run.cells.iter().map(|cell| valid_slots(&cell.slots).count()).sum();
+    let permille = ((all - valid) as u64 * 1_000).div_ceil(all.max(1) as u64);
+    let limit = run.plan.discard_limit_permille;
+    let detail = format!("{} of {all} slots discarded; limit {limit} in 1000", all - valid);
+    let failure =
+        (permille > u64::from(limit)).then(|| Failure { cell: None, detail: detail.clone() });
+    check("discarded-slots", failure, || detail)
+}
+
+/// Two servers of `none` do not differ, at 99.9 %.
+fn noise_floor(run: &Run) -> Check {
+    let floor = CpuTable::new(run).noise_floor();
+    let Some(floor) = floor else {
+        return check("a-a", None, || "not judged: no A/A arm in two blocks or more".into());
+    };
+    let (low, high, blocks) = (floor.low_999, floor.high_999, floor.difference.n);
+    let said = format!("99.9 % interval {low} to {high} over {blocks} blocks");
+    if blocks < AA_BLOCKS {
+        return check("a-a", None, || format!("not judged below {AA_BLOCKS} blocks: {said}"));
+    }
+    let failure = (!floor.contains_zero)
+        .then(|| Failure { cell: None, detail: format!("{said}; it must contain 0") });
+    check("a-a", failure, || said)
+}
+
+fn arm<'a>(run: &'a Run, cell: &Cell) -> Option<&'a Arm> {
+    run.arms.iter().find(|arm| arm.id == cell.arm)
+}
