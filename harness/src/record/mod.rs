@@ -4,6 +4,9 @@
 //! ([`derived::Derived`]) holds all that is computed from it, reproducible byte for byte.
 
 pub mod derived;
+pub mod integrity;
+pub mod io;
+mod json;
 pub mod run;
 
 /// The schema of `run.json`. A reader refuses a record of a schema it does not know.
