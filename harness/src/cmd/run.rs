@@ -9,12 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Exit, UsageError};
 use crate::measure::block::{Interrupted, Watcher};
+use crate::measure::derive::derive;
 use crate::measure::run::{Finished, Order, execute, planned_ms};
 use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, Profile, expand};
+use crate::record::derived::Derived;
 use crate::record::io;
 use crate::record::run::Status;
-use crate::report;
+use crate::report::summary::summary;
 
 /// Arguments of `authbench run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -106,11 +108,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// Renders what there is and says how the run ended.
 fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow::Result<Exit> {
     let Finished { run, stopped } = finished;
-    let derived = report::write_folder(folder).context("the record is written, its report not")?;
+    let derived = render(folder).context("the record is written, its report not")?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&derived)?);
     } else {
-        print!("{}", report::summary(&run, &derived));
+        print!("{}", summary(&run, &derived));
         println!("\nreport: {}", folder.join("report.html").display());
     }
     for reason in &run.run.reasons {
@@ -122,6 +124,18 @@ fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow
         (Status::Invalid, None) => Ok(Exit::Invalid),
         (Status::Complete | Status::Partial, None) => Ok(Exit::Ok),
     }
+}
+
+/// Derives and renders what is in `folder`.
+fn render(folder: &std::path::Path) -> anyhow::Result<Derived> {
+    let loaded = io::read_run(&folder.join(io::RUN_FILE))?;
+    let derived = derive(&loaded.run, &loaded.sha256);
+    io::write_derived(folder, &derived)?;
+    std::fs::create_dir_all(folder.join("charts"))?;
+    for (name, text) in crate::report::render(&loaded.run, &derived)? {
+        io::write_atomically(&folder.join(name), text.as_bytes())?;
+    }
+    Ok(derived)
 }
 
 fn bar(total_ms: u64) -> ProgressBar {

@@ -1,0 +1,114 @@
+//! How much exposure is left? Revocation lag of every trial, as a distribution per strategy.
+
+use super::scale::{Kind, Scale};
+use super::scene::{Anchor, Area, Ink, Rgb, Scene};
+use super::{Chart, Input, MARGIN, Width, extent, footer, header, metrics};
+use crate::record::derived::RevocationLagResult;
+use crate::report::format;
+
+const TITLE: &str = "How long does a revoked credential go on working?";
+const ROW: f64 = 62.0;
+const CURVE: f64 = 30.0;
+
+/// The chart, when anything was measured.
+///
+/// # Errors
+/// When the SVG cannot be written.
+pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
+    let rows: Vec<&RevocationLagResult> =
+        input.derived.revocation_lag.iter().filter(|lag| !lag.lags_ns.is_empty()).collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let said: Vec<String> =
+        rows.iter().map(|row| format!("{}: {}", row.strategy, figures(row))).collect();
+    let alt = format!("Cumulative distributions of revocation lag. {}.", said.join("; "));
+    let caption = format!(
+        "Each line: share of trials (0 to 100 %) with at most this lag, from the acknowledgement \
+         of the revoke call to the first-sent time of the last request accepted on any node. \
+         Trials below the resolution of the probes are counted at the left edge. Stale accepts: \
+         requests first sent after the acknowledgement and accepted. {}",
+        crate::report::verdicts::status_note(input.run)
+    );
+    Chart::draw("revocation-lag", TITLE, alt, |w| scene(input, &rows, &caption, w)).map(Some)
+}
+
+fn below(row: &RevocationLagResult) -> usize {
+    row.lags_ns.iter().filter(|ns| **ns <= row.resolution_ns as i64).count()
+}
+
+fn figures(row: &RevocationLagResult) -> String {
+    let s = if row.stale_accepts == 1 { "" } else { "s" };
+    format!(
+        "{} of {} below {}; {} stale accept{s}",
+        below(row),
+        row.trials,
+        format::duration(row.resolution_ns as f64),
+        format::count(row.stale_accepts),
+    )
+}
+
+fn scene(input: &Input<'_>, rows: &[&RevocationLagResult], caption: &str, width: Width) -> Scene {
+    let mut scene = Scene::new(width.pixels());
+    let top = header(&mut scene, TITLE, "Further left is better. The axis is logarithmic.");
+    let left = MARGIN + metrics::width("100 %", 10.0, false) + 6.0;
+    let right = width.pixels() - MARGIN - 10.0;
+    let resolution = rows.iter().map(|row| row.resolution_ns as f64).fold(1e3, f64::max);
+    let largest = extent(rows.iter().filter_map(|row| row.max_ns).map(|ns| ns as f64));
+    let to = largest.map_or(resolution * 1e3, |(_, max)| max.max(resolution * 1e3)) * 1.5;
+    let x = Scale::new(Kind::Log, (resolution, to), (left, right));
+    let bottom = top + ROW * rows.len() as f64;
+    let ink = Ink::new(11.0, Rgb::MUTED).anchor(Anchor::Middle);
+    let mut free = f64::MIN;
+    for tick in x.ticks(((right - left) / 80.0) as usize) {
+        let text = format::duration(tick);
+        let area = ink.area(x.map(tick), 0.0, &text);
+        if area.x0 > free && area.x1 <= scene.width {
+            scene.text(x.map(tick), bottom + 10.0, text, ink);
+            free = area.x1 + 6.0;
+        }
+    }
+    let title = width.pick(
+        "Revocation lag (logarithmic), from the probes' resolution on",
+        "Revocation lag (logarithmic)",
+    );
+    let ink = Ink::new(12.0, Rgb::MUTED).anchor(Anchor::Middle);
+    scene.text(f64::midpoint(left, right), bottom + 28.0, title, ink);
+    for (i, row) in rows.iter().enumerate() {
+        draw_row(&mut scene, input, row, &x, Area::new(left, top + ROW * i as f64, right, 0.0));
+    }
+    footer(&mut scene, bottom + 42.0, caption);
+    scene
+}
+
+fn draw_row(scene: &mut Scene, input: &Input<'_>, row: &RevocationLagResult, x: &Scale, at: Area) {
+    let color = input.palette.look(&row.strategy).color;
+    let text = figures(row);
+    let note = if row.node_scoped { " (one node)" } else { "" };
+    let label = format!("{}{note}", row.strategy);
+    let ink = Ink::new(12.0, color).bold();
+    scene.text(MARGIN, at.y0 + 10.0, label.as_str(), ink);
+    let end = scene.width - MARGIN;
+    let value = Ink::new(11.0, Rgb::INK).anchor(Anchor::End);
+    let long = metrics::width(&label, 12.0, true) + metrics::width(&text, 11.0, false) + 10.0;
+    let short = format!("{} trials; {} stale", row.trials, format::count(row.stale_accepts));
+    scene.text(end, at.y0 + 10.0, if long > end - MARGIN { short } else { text }, value);
+    let (high, low) = (at.y0 + 22.0, at.y0 + 22.0 + CURVE);
+    scene.rect(Area::new(at.x0, high, at.x1, low), Rgb::BAND);
+    let small = Ink::new(10.0, Rgb::MUTED).anchor(Anchor::End);
+    scene.text(at.x0 - 5.0, high + 3.0, "100 %", small);
+    scene.text(at.x0 - 5.0, low - 3.0, "0 %", small);
+    let n = row.lags_ns.len() as f64;
+    let y = |count: usize| low - count as f64 / n * CURVE;
+    let mut line = vec![(at.x0, low), (at.x0, y(below(row)))];
+    for (i, ns) in row.lags_ns.iter().enumerate().skip(below(row)) {
+        let px = x.map(*ns as f64);
+        line.push((px, y(i)));
+        line.push((px, y(i + 1)));
+    }
+    let seen = row.unrefused == 0;
+    if seen {
+        line.push((at.x1, high));
+    }
+    scene.path(line, color, 2);
+}

@@ -1,0 +1,69 @@
+//! Does the algorithm matter? CPU of one verification and one issue, without a server around them.
+
+use super::rows::{Group, Row, Rows};
+use super::scale::Kind;
+use super::{Chart, Input};
+use crate::record::derived::MicroResult;
+use crate::report::format;
+
+const TITLE: &str = "What does one verification, one issue cost?";
+
+/// The chart, when the pass was made.
+///
+/// # Errors
+/// When the SVG cannot be written.
+pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
+    let mut operations: Vec<&str> = Vec::new();
+    for result in &input.derived.micro {
+        if !operations.contains(&result.operation.as_str()) {
+            operations.push(&result.operation);
+        }
+    }
+    let groups: Vec<Group> = operations.iter().map(|operation| group(input, operation)).collect();
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let batches = input.derived.micro.iter().map(|m| m.cpu_ns.n).min().unwrap_or(0);
+    let chart = Rows {
+        title: TITLE,
+        subtitle: "Lower is better. Logarithmic: each step to the right is a factor.".into(),
+        axis: "Thread CPU per operation, µs (logarithmic)".into(),
+        kind: Kind::Log,
+        groups,
+        marks: vec![],
+        legend: vec![],
+        caption: format!(
+            "95 % intervals over n = {batches} groups of batches or more; subject and reference \
+             alternate. No server, no network, warm caches: compare ratios, not with CPU per \
+             request. {}",
+            crate::report::verdicts::status_note(input.run)
+        ),
+    };
+    let said: Vec<String> = (chart.groups.iter())
+        .flat_map(|g| g.rows.iter().map(|r| format!("{} {}: {}", g.heading, r.label, r.value)))
+        .collect();
+    let alt = format!("Points with intervals on a logarithmic axis. {}.", said.join("; "));
+    Chart::draw("micro", TITLE, alt, |width| chart.scene(width)).map(Some)
+}
+
+fn group(input: &Input<'_>, operation: &str) -> Group {
+    let mut results: Vec<&MicroResult> =
+        input.derived.micro.iter().filter(|m| m.operation == operation).collect();
+    results.sort_by(|a, b| a.cpu_ns.value.total_cmp(&b.cpu_ns.value));
+    let rows = results.into_iter().map(|m| {
+        let look = input.palette.look(&m.strategy);
+        let us = |ns: f64| ns / 1e3;
+        Row {
+            label: match &m.algorithm {
+                Some(algorithm) => format!("{} · {algorithm}", m.strategy),
+                None => m.strategy.clone(),
+            },
+            value: format::estimate(&m.cpu_ns, format::MICROS),
+            ink: look.color,
+            parts: vec![],
+            whisker: Some((us(m.cpu_ns.low), us(m.cpu_ns.high))),
+            point: Some((us(m.cpu_ns.value), look)),
+        }
+    });
+    Group { heading: operation.to_owned(), rows: rows.collect() }
+}
