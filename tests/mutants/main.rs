@@ -49,7 +49,8 @@ macro_rules! mutants {
             #[test]
             fn $name() {
                 use authbench::conformance::Behaviour;
-                crate::only_these_fail::<$mutant>(&[$(Behaviour::$behaviour),*]);
+                let finders: &[Behaviour] = &[$(Behaviour::$behaviour),*];
+                crate::only_these_fail::<$mutant>(finders);
             }
         )+
     };

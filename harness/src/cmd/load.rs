@@ -144,7 +144,7 @@ fn target(args: &Args) -> anyhow::Result<(SocketAddr, String)> {
     })?;
     let (host, path) = rest
         .split_once('/')
-        .map_or_else(|| (rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
+        .map_or((rest, "/".to_owned()), |(host, path)| (host, format!("/{path}")));
     if path.contains([' ', '\r', '\n']) || args.headers.iter().any(|h| h.contains(['\r', '\n'])) {
         return Err(refuse("a path or a header holds a space or a line break".into()));
     }

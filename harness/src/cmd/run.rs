@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Exit, UsageError};
 use crate::measure::block::{Interrupted, Watcher};
-use crate::measure::run::{Finished, Order, compact, execute, planned_ms, utc_now};
+use crate::measure::run::{Finished, Order, execute, planned_ms};
 use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, Profile, expand};
+use crate::record::io;
 use crate::record::run::Status;
 use crate::report;
 
@@ -78,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let label = args.label.clone().unwrap_or_else(|| plan.name.clone());
     let folder = match &args.out {
         Some(folder) => folder.clone(),
-        None => PathBuf::from("runs").join(format!("{}-{label}", compact(&utc_now()))),
+        None => PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now()))),
     };
     if folder.exists() {
         return Err(UsageError(format!(

@@ -1,286 +1,196 @@
-//! Verify and issue on the thread CPU clock: subject and reference alternate in batches of about a
-//! millisecond, so that whatever slows the machine down slows both.
+//! The micro pass: verify and issue on the thread CPU clock, subject and reference alternating in
+//! batches of about a millisecond, so that a drifting machine moves both alike.
 //!
-//! Only strategies that never wait can be timed this way: each operation is polled once.
+//! Only strategies that never wait can be timed this way: each future is polled once and must be
+//! ready, which at the same time proves that they never wait.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
-use authbench::credential::{Grant, Secret};
+use anyhow::{Context as _, anyhow, ensure};
 use authbench::entropy::OsEntropy;
 use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::settings::Settings;
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{AuthStrategy, Deps, Revocation, Visitor};
+use authbench::strategy::contract::{AuthStrategy, Deps, Family, Visitor};
 use authbench::token::key::Keyring;
-use rand::seq::SliceRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
-use rand_pcg::Pcg64;
+use rand::RngExt as _;
 
-use crate::os::cpu;
+use crate::load::schedule::stream;
+use crate::os::cpu::thread_ns;
 use crate::record::run::MicroCell;
 
-/// What every subject alternates with: the commonest token.
-const REFERENCE: &str = "jwt-hs256";
-/// What the reference itself alternates with.
-const REFERENCE_OF_REFERENCE: &str = "session-memory";
-/// Distinct credentials of each strategy, presented in turn.
-const WALLET: usize = 512;
-/// Thread CPU time of a batch, about.
+/// Distinct credentials per strategy: one alone would live in the branch predictor.
+const CREDENTIALS: usize = 512;
+/// Length of a batch, nanoseconds of CPU.
 const BATCH_NS: u64 = 1_000_000;
-/// Fewer batches say nothing, whatever the budget.
-const BATCHES_MIN: usize = 5;
 
-/// Times `verify` and `issue` of every strategy among `kinds` that keeps no state in Redis, for
-/// about `budget` of wall time in all. `seed` decides the subjects and the order.
+/// One operation of one strategy, ready to be repeated.
+type Batch = Box<dyn FnMut(u64) -> anyhow::Result<()> + Send>;
+
+struct Subject {
+    kind: StrategyKind,
+    verify: Batch,
+    issue: Batch,
+}
+
+/// Times every strategy of `kinds` that needs no Redis, for about `budget` in all.
 ///
 /// # Errors
-/// A strategy that cannot be built, that turns its own credential away, says somebody else's name,
-/// or waits.
+/// When a strategy cannot be built, waits, or answers wrongly.
 pub fn micro_pass(
     budget: Duration,
     seed: u64,
     kinds: &[StrategyKind],
 ) -> anyhow::Result<Vec<MicroCell>> {
-    let start = Instant::now();
-    let mut random = Pcg64::seed_from_u64(seed);
-    let mut bench = Bench::prepare(kinds, &mut random)?;
-    let mut cells = bench.cells(kinds);
+    let mut subjects = Vec::new();
+    let keys = Arc::new(Keyring::generate(&OsEntropy)?);
+    for kind in kinds.iter().filter(|kind| !kind.properties().needs_redis) {
+        let maker = Maker { keys: Arc::clone(&keys), seed };
+        let made = poll_once(kind.visit(maker)).and_then(|made| made);
+        subjects.push(made.with_context(|| format!("`{}` cannot be timed", kind.name()))?);
+    }
+    let mut cells: Vec<(MicroCell, usize, usize)> = Vec::new();
+    for operation in ["verify", "issue"] {
+        for (i, subject) in subjects.iter().enumerate() {
+            if let Some(reference) = reference_of(&subjects, i) {
+                cells.push((
+                    empty_cell(operation, subject.kind, &subjects[reference]),
+                    i,
+                    reference,
+                ));
+            }
+        }
+    }
+    let mut lengths = Vec::with_capacity(cells.len());
+    for (cell, subject, reference) in &cells {
+        let of_subject = calibrate(&cell.operation, &mut subjects[*subject])?;
+        lengths.push((of_subject, calibrate(&cell.operation, &mut subjects[*reference])?));
+    }
+    let end = Instant::now() + budget;
+    let mut swap = false;
+    while Instant::now() < end {
+        for ((cell, subject, reference), (n, reference_n)) in cells.iter_mut().zip(&lengths) {
+            let mut of_subject = 0;
+            if !swap {
+                of_subject = time(&cell.operation, &mut subjects[*subject], *n)?;
+            }
+            let of_reference = time(&cell.operation, &mut subjects[*reference], *reference_n)?;
+            if swap {
+                of_subject = time(&cell.operation, &mut subjects[*subject], *n)?;
+            }
+            cell.iterations.push(*n);
+            cell.cpu_ns.push(of_subject);
+            cell.reference_iterations.push(*reference_n);
+            cell.reference_cpu_ns.push(of_reference);
+        }
+        swap = !swap;
+    }
+    Ok(cells.into_iter().map(|(cell, ..)| cell).collect())
+}
+
+/// What `subjects[i]` alternates with: the first token strategy; that one itself, the first other
+/// contender; nothing when it is alone.
+fn reference_of(subjects: &[Subject], i: usize) -> Option<usize> {
+    let is_contender = |s: &Subject| s.kind.properties().family != Family::Floor;
+    let token = subjects.iter().position(|s| s.kind.properties().family == Family::Token);
+    match token {
+        Some(token) if token != i => Some(token),
+        _ => (0..subjects.len()).find(|j| *j != i && is_contender(&subjects[*j])),
+    }
+}
+
+fn empty_cell(operation: &str, kind: StrategyKind, reference: &Subject) -> MicroCell {
+    MicroCell {
+        id: format!("{operation}/{}", kind.name()),
+        operation: operation.into(),
+        strategy: kind.name().into(),
+        algorithm: kind.properties().algorithm.map(|a| a.name().into()),
+        reference: reference.kind.name().into(),
+        iterations: Vec::new(),
+        cpu_ns: Vec::new(),
+        reference_iterations: Vec::new(),
+        reference_cpu_ns: Vec::new(),
+    }
+}
+
+fn time(operation: &str, subject: &mut Subject, iterations: u64) -> anyhow::Result<u64> {
+    let batch = if operation == "verify" { &mut subject.verify } else { &mut subject.issue };
+    let before = thread_ns();
+    batch(iterations)?;
+    Ok(thread_ns() - before)
+}
+
+/// Iterations that fill a batch; warms the path on the way.
+fn calibrate(operation: &str, subject: &mut Subject) -> anyhow::Result<u64> {
+    let mut iterations = 1;
     loop {
-        let enough = cells.iter().all(|cell| cell.iterations.len() >= BATCHES_MIN);
-        if cells.is_empty() || (enough && start.elapsed() >= budget) {
-            return Ok(cells);
+        let ns = time(operation, subject, iterations)?.max(1);
+        if ns >= BATCH_NS / 4 || iterations >= 1 << 24 {
+            return Ok((iterations * BATCH_NS / ns).max(1));
         }
-        // A fresh order each round: no cell always runs in the wake of the same neighbour.
-        let mut order: Vec<usize> = (0..cells.len()).collect();
-        order.shuffle(&mut random);
-        for i in order {
-            bench.alternate(&mut cells[i])?;
-        }
+        iterations *= 2;
     }
 }
 
-/// The operations that are timed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Operation {
-    Verify,
-    Issue,
-}
-
-impl Operation {
-    const ALL: [Self; 2] = [Self::Verify, Self::Issue];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Issue => "issue",
-        }
+/// Polls a future that must not wait.
+fn poll_once<F: Future>(future: F) -> anyhow::Result<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err(anyhow!("it waits for something, so its CPU cannot be timed here")),
     }
 }
 
-/// One strategy's batches, its type forgotten: one dynamic call per batch, none inside.
-trait Subject: Send {
-    /// Runs `n` operations, every result checked; thread CPU time in nanoseconds.
-    fn batch(&mut self, operation: Operation, n: u64) -> anyhow::Result<u64>;
+struct Maker {
+    keys: Arc<Keyring>,
+    seed: u64,
 }
 
-/// Every strategy that takes part, and how many operations make a batch.
-struct Bench {
-    subjects: BTreeMap<&'static str, Box<dyn Subject>>,
-    iterations: BTreeMap<(&'static str, Operation), u64>,
-}
+impl Visitor for Maker {
+    type Output = anyhow::Result<Subject>;
 
-impl Bench {
-    fn prepare(kinds: &[StrategyKind], random: &mut Pcg64) -> anyhow::Result<Self> {
+    async fn visit<S: AuthStrategy>(self, kind: StrategyKind) -> Self::Output {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?;
+        let now = UnixTime(now.as_secs());
         let deps = Deps {
             settings: Settings::default(),
-            keys: Arc::new(Keyring::generate(&OsEntropy)?),
+            keys: self.keys,
             redis: None,
             entropy: Arc::new(OsEntropy),
         };
-        let mut bench = Self { subjects: BTreeMap::new(), iterations: BTreeMap::new() };
-        let wanted = StrategyKind::ALL.iter().copied().filter(|kind| {
-            let name = kind.name();
-            takes_part(*kind)
-                && (kinds.contains(kind) || [REFERENCE, REFERENCE_OF_REFERENCE].contains(&name))
+        let strategy = Arc::new(S::build(&deps).await?);
+        let mut rng = stream(self.seed, "micro", 0);
+        let mut wallet = Vec::with_capacity(CREDENTIALS);
+        for _ in 0..CREDENTIALS {
+            let subject = SubjectId(rng.random());
+            let grant = strategy.issue(subject, now).await?;
+            wallet.push((grant.access, Principal::of_test_subject(subject, now)));
+        }
+        let issuing = Arc::clone(&strategy);
+        let subjects: Vec<SubjectId> = wallet.iter().map(|(_, p)| p.subject).collect();
+        let (mut next, mut next_issue) = (0, 0);
+        let verify: Batch = Box::new(move |iterations| {
+            for _ in 0..iterations {
+                let (credential, principal) = &wallet[next % CREDENTIALS];
+                next += 1;
+                let found = poll_once(strategy.authenticate(credential.as_credential(), now))??;
+                ensure!(found == *principal, "it authenticated somebody else");
+            }
+            Ok(())
         });
-        for kind in wanted {
-            let name = kind.name();
-            let first_subject = random.random();
-            let visit = kind.visit(Prepare { deps: &deps, first_subject });
-            let mut subject = at_once(visit).and_then(|made| made).context(name)?;
-            for operation in Operation::ALL {
-                let n = calibrate(&mut *subject, operation).context(name)?;
-                bench.iterations.insert((name, operation), n);
+        let issue: Batch = Box::new(move |iterations| {
+            for _ in 0..iterations {
+                let subject = subjects[next_issue % CREDENTIALS];
+                next_issue += 1;
+                let grant = poll_once(issuing.issue(subject, now))??;
+                ensure!(!grant.access.expose().is_empty(), "it issued nothing");
             }
-            bench.subjects.insert(name, subject);
-        }
-        Ok(bench)
+            Ok(())
+        });
+        Ok(Subject { kind, verify, issue })
     }
-
-    /// An empty cell for each operation of each strategy of `kinds` that takes part.
-    fn cells(&self, kinds: &[StrategyKind]) -> Vec<MicroCell> {
-        let mut cells = Vec::new();
-        for kind in kinds.iter().filter(|kind| takes_part(**kind)) {
-            let name = kind.name();
-            let reference = if name == REFERENCE { REFERENCE_OF_REFERENCE } else { REFERENCE };
-            for operation in Operation::ALL {
-                cells.push(MicroCell {
-                    id: format!("{}/{name}", operation.name()),
-                    operation: operation.name().to_owned(),
-                    strategy: name.to_owned(),
-                    algorithm: kind.properties().algorithm.map(|a| a.name().to_owned()),
-                    reference: reference.to_owned(),
-                    iterations: Vec::new(),
-                    cpu_ns: Vec::new(),
-                    reference_iterations: Vec::new(),
-                    reference_cpu_ns: Vec::new(),
-                });
-            }
-        }
-        cells
-    }
-
-    /// One batch of the subject, and one of its reference behind it.
-    fn alternate(&mut self, cell: &mut MicroCell) -> anyhow::Result<()> {
-        let named = Operation::ALL.into_iter().find(|o| o.name() == cell.operation);
-        let operation = named.context("a cell of an unknown operation")?;
-        let (n, ns) = self.run(&cell.strategy, operation)?;
-        cell.iterations.push(n);
-        cell.cpu_ns.push(ns);
-        let (n, ns) = self.run(&cell.reference, operation)?;
-        cell.reference_iterations.push(n);
-        cell.reference_cpu_ns.push(ns);
-        Ok(())
-    }
-
-    fn run(&mut self, name: &str, operation: Operation) -> anyhow::Result<(u64, u64)> {
-        let (name, subject) =
-            self.subjects.iter_mut().find(|(known, _)| **known == name).with_context(|| {
-                format!("`{name}` is not registered, and is the reference here")
-            })?;
-        let n = self.iterations.get(&(*name, operation)).copied().unwrap_or(1);
-        Ok((n, subject.batch(operation, n).context(*name)?))
-    }
-}
-
-fn takes_part(kind: StrategyKind) -> bool {
-    !kind.properties().needs_redis
-}
-
-/// How many operations take about [`BATCH_NS`]; runs a few batches to find out, and to warm up.
-fn calibrate(subject: &mut dyn Subject, operation: Operation) -> anyhow::Result<u64> {
-    let mut n = 1;
-    loop {
-        let ns = subject.batch(operation, n)?.max(1);
-        if ns >= BATCH_NS / 4 || n >= 1 << 20 {
-            return Ok((n * BATCH_NS).div_ceil(ns));
-        }
-        n *= 2;
-    }
-}
-
-/// Builds one strategy and a wallet of its credentials.
-struct Prepare<'d> {
-    deps: &'d Deps,
-    first_subject: u64,
-}
-
-impl Visitor for Prepare<'_> {
-    type Output = anyhow::Result<Box<dyn Subject>>;
-
-    async fn visit<S: AuthStrategy>(self, _kind: StrategyKind) -> Self::Output {
-        let mut purse = Purse {
-            strategy: S::build(self.deps).await?,
-            held: Vec::new(),
-            turn: 0,
-            next_subject: self.first_subject,
-        };
-        let now = unix_now();
-        for _ in 0..WALLET {
-            let (subject, grant) = purse.issue_one(now)?;
-            purse.held.push((grant.access, Principal::of_test_subject(subject, now)));
-        }
-        Ok(Box::new(purse))
-    }
-}
-
-/// A strategy and credentials it issued, each with the principal it stands for.
-struct Purse<S> {
-    strategy: S,
-    held: Vec<(Secret, Principal)>,
-    turn: usize,
-    next_subject: u64,
-}
-
-impl<S: AuthStrategy> Purse<S> {
-    fn issue_one(&mut self, now: UnixTime) -> anyhow::Result<(SubjectId, Grant)> {
-        let subject = SubjectId(self.next_subject);
-        self.next_subject = self.next_subject.wrapping_add(1);
-        Ok((subject, at_once(self.strategy.issue(subject, now))??))
-    }
-
-    fn verify(&mut self, n: u64) -> anyhow::Result<u64> {
-        let now = unix_now();
-        let start = cpu::thread_ns();
-        for _ in 0..n {
-            let (credential, expected) = &self.held[self.turn % self.held.len()];
-            self.turn += 1;
-            let judged = at_once(self.strategy.authenticate(credential.as_credential(), now))?;
-            if judged? != *expected {
-                bail!("a credential was taken for somebody else's");
-            }
-        }
-        Ok(cpu::thread_ns() - start)
-    }
-
-    fn issue(&mut self, n: u64) -> anyhow::Result<u64> {
-        let now = unix_now();
-        let mut issued = Vec::with_capacity(usize::try_from(n)?);
-        let start = cpu::thread_ns();
-        for _ in 0..n {
-            issued.push(self.issue_one(now)?);
-        }
-        let ns = cpu::thread_ns() - start;
-        // Checked outside the timed part: a check costs as much as what it checks.
-        for (subject, grant) in issued {
-            let credential = grant.access.as_credential();
-            let who = at_once(self.strategy.authenticate(credential, now))??;
-            let expected = Principal::of_test_subject(subject, now);
-            ensure!(who == expected, "a new credential is somebody else's");
-            if S::PROPERTIES.revoke == Revocation::Immediate {
-                // What keeps state would grow with every batch.
-                at_once(self.strategy.revoke(credential, now))??;
-            }
-        }
-        Ok(ns)
-    }
-}
-
-impl<S: AuthStrategy> Subject for Purse<S> {
-    fn batch(&mut self, operation: Operation, n: u64) -> anyhow::Result<u64> {
-        match operation {
-            Operation::Verify => self.verify(n),
-            Operation::Issue => self.issue(n),
-        }
-    }
-}
-
-/// The result of a future that never waits.
-fn at_once<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(anyhow!("it waits for something, so its CPU time cannot be read")),
-    }
-}
-
-fn unix_now() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime(since.map_or(0, |elapsed| elapsed.as_secs()))
 }
 
 #[cfg(test)]
@@ -288,29 +198,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_strategy_without_redis_is_timed_against_its_reference() {
-        let cells = micro_pass(Duration::ZERO, 7, StrategyKind::ALL).unwrap();
-        let expected: Vec<String> = StrategyKind::ALL
-            .iter()
-            .filter(|kind| takes_part(**kind))
-            .flat_map(|kind| Operation::ALL.map(|o| format!("{}/{}", o.name(), kind.name())))
-            .collect();
-        let ids: Vec<&String> = cells.iter().map(|cell| &cell.id).collect();
-        assert_eq!(ids, expected.iter().collect::<Vec<_>>());
+    fn every_strategy_without_a_redis_is_timed_against_another() {
+        let cells = micro_pass(Duration::ZERO, 1, StrategyKind::ALL).unwrap();
+        assert!(cells.is_empty() || cells.iter().all(|c| c.iterations.is_empty()));
+        let cells = micro_pass(Duration::from_millis(1), 1, StrategyKind::ALL).unwrap();
+        let timed = StrategyKind::ALL.iter().filter(|k| !k.properties().needs_redis).count();
+        assert_eq!(cells.len(), 2 * timed);
         for cell in &cells {
-            let batches = cell.iterations.len();
-            assert!(batches >= BATCHES_MIN, "{}", cell.id);
-            for column in [&cell.cpu_ns, &cell.reference_iterations, &cell.reference_cpu_ns] {
-                assert_eq!(column.len(), batches, "{}", cell.id);
-            }
-            assert!(cell.iterations.iter().all(|n| *n > 0), "{}", cell.id);
             assert_ne!(cell.strategy, cell.reference);
+            assert!(!cell.iterations.is_empty() && cell.iterations[0] > 0, "{}", cell.id);
+            assert_eq!(cell.cpu_ns.len(), cell.reference_cpu_ns.len());
         }
     }
 
     #[test]
-    fn a_future_that_waits_is_an_error_and_not_a_figure() {
-        assert!(at_once(std::future::pending::<()>()).is_err());
-        assert_eq!(at_once(std::future::ready(7)).unwrap(), 7);
+    fn what_waits_is_refused() {
+        assert!(poll_once(std::future::pending::<()>()).is_err());
+        assert_eq!(poll_once(std::future::ready(7)).unwrap(), 7);
     }
 }

@@ -107,7 +107,8 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         .filter(|arm| !arm.decoy || store.as_ref().is_some_and(|s| s.plain_address().is_some()))
         .collect();
     run.arms = arms.iter().map(|arm| arm.record.clone()).collect();
-    create_folder(&order.folder)?;
+    io::create_folder(&order.folder)
+        .with_context(|| format!("cannot make the results folder {}", order.folder.display()))?;
     io::write_run(&order.folder, &run)?;
 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
@@ -152,27 +153,6 @@ fn measure(
     Ok(())
 }
 
-fn create_folder(folder: &Path) -> anyhow::Result<()> {
-    let parent = folder.parent().unwrap_or(Path::new("."));
-    let name = folder.file_name().and_then(|n| n.to_str()).context("the folder has no name")?;
-    io::create_results_folder(parent, name)
-        .with_context(|| format!("cannot make the results folder {}", folder.display()))?;
-    Ok(())
-}
-
-/// The present second, RFC 3339, UTC.
-#[must_use]
-pub fn utc_now() -> String {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
-}
-
-/// `2026-01-02T03:04:05Z` as `20260102T030405Z`: an instant that may be part of a file name.
-#[must_use]
-pub fn compact(utc: &str) -> String {
-    utc.chars().filter(|c| !matches!(c, '-' | ':')).collect()
-}
-
 /// The record before anything was measured.
 fn begin(
     plan: &Plan,
@@ -182,14 +162,14 @@ fn begin(
     argv: &[String],
     store: Option<&Store>,
 ) -> anyhow::Result<Run> {
-    let now = utc_now();
+    let now = io::utc_now();
     let mut provenance = provenance::read()?;
     provenance.redis_server = store.map(|s| s.version().to_owned());
     Ok(Run {
         schema: RUN_SCHEMA.into(),
         method_version: METHOD_VERSION,
         run: RunInfo {
-            id: format!("{}-{:08x}", compact(&now), seed as u32),
+            id: format!("{}-{:08x}", io::compact(&now), seed as u32),
             label: label.into(),
             profile: plan.name.clone(),
             seed: seed.to_string(),
@@ -223,9 +203,9 @@ fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
 }
 
 fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) {
-    run.run.finished_utc = Some(utc_now());
+    run.run.finished_utc = Some(io::utc_now());
     run.run.wall_ms = u64::try_from(started.elapsed().as_millis()).ok();
-    run.checks = gates::run_gates(run);
+    run.checks = gates::checks(run);
     let mut reasons: Vec<String> = run
         .checks
         .iter()
