@@ -4,6 +4,7 @@ mod server_support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use authbench::credential::Carrier;
@@ -11,6 +12,7 @@ use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::FaultOutcome;
 use authbench_fixture::PrivateRedis;
 use authbench_harness::os::cpu;
+use authbench_harness::server::child::{ServerChild, counters_at};
 use authbench_harness::server::config::{ServeConfig, ServeReady};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -129,6 +131,35 @@ fn a_store_that_cannot_be_used_is_refused_and_no_password_is_shown() {
 }
 
 #[test]
+fn a_store_that_wants_a_password_is_refused_without_it_and_used_with_it() {
+    let Some(kind) = StrategyKind::ALL.iter().copied().find(|k| k.properties().needs_redis) else {
+        println!("skipped: no strategy needs Redis");
+        return;
+    };
+    let Ok(redis) = PrivateRedis::start() else {
+        println!("skipped: no redis-server or valkey-server was found");
+        return;
+    };
+    let mut socket = TcpStream::connect(redis.address()).unwrap();
+    socket.write_all(b"CONFIG SET requirepass hunter2\r\n").unwrap();
+    let mut ok = [0; 5];
+    socket.read_exact(&mut ok).unwrap();
+    assert_eq!(&ok, b"+OK\r\n");
+    let spawn = |url: String| {
+        let mut ordered = config(kind, Carrier::Bearer, Some(&redis));
+        ordered.redis.as_mut().unwrap().url = url;
+        ServerChild::spawn_program(Path::new(PROGRAM), &ordered)
+    };
+    for wrong in [redis.url(), format!("redis://:hunter3@{}", redis.address())] {
+        let said = format!("{:#}", spawn(wrong).unwrap_err());
+        assert!(said.contains("cannot use the Redis at"), "{said}");
+        assert!(!said.contains("hunter"), "{said}");
+    }
+    let server = spawn(format!("redis://:hunter2@{}", redis.address())).unwrap();
+    assert_eq!(login(server.data(), SUBJECT).status, 200);
+}
+
+#[test]
 fn an_outage_is_503_and_passes() {
     let Ok(redis) = PrivateRedis::start() else {
         println!("skipped: no redis-server or valkey-server was found");
@@ -235,7 +266,7 @@ fn a_signal_or_the_control_listener_ends_it_cleanly_and_finishes_what_is_in_flig
         let head = format!("GET /me HTTP/1.1\r\nHost: h\r\n{line}\r\n\r\n");
         socket.write_all(head.as_bytes()).unwrap();
         eventually("the request is in flight", || {
-            let counters = authbench_harness::server::child::counters_at(ready.control).unwrap();
+            let counters = counters_at(ready.control).unwrap();
             counters.admitted == 1
         });
         match way {
@@ -291,11 +322,7 @@ fn a_child_that_cannot_start_says_why() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut wrong = none();
     wrong.data = taken.local_addr().unwrap();
-    let error = authbench_harness::server::child::ServerChild::spawn_program(
-        std::path::Path::new(PROGRAM),
-        &wrong,
-    )
-    .unwrap_err();
+    let error = ServerChild::spawn_program(Path::new(PROGRAM), &wrong).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("cannot listen on") && text.contains("none"), "{text}");
 }
