@@ -117,7 +117,8 @@ pub fn duration(ns: f64) -> String {
         _ => (ns / 3_600e9, "h"),
     };
     let text = three_digits(value);
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text} {unit}")
 }
 

@@ -161,17 +161,18 @@ mod tests {
     #[test]
     fn overlapping_texts_fail() {
         let two = text(10, 20, "start", "one text") + &text(30, 24, "start", "another");
-        assert_eq!(
-            lint(&svg(&two)),
-            [Finding::Overlap("one text".into(), "another".into())]
-        );
+        assert_eq!(lint(&svg(&two)), [Finding::Overlap("one text".into(), "another".into())]);
     }
 
     #[test]
     fn a_text_beyond_any_edge_fails() {
-        for (x, y, anchor) in
-            [(190, 50, "start"), (10, 50, "end"), (2, 50, "middle"), (50, 2, "start"), (50, 99, "start")]
-        {
+        for (x, y, anchor) in [
+            (190, 50, "start"),
+            (10, 50, "end"),
+            (2, 50, "middle"),
+            (50, 2, "start"),
+            (50, 99, "start"),
+        ] {
             let found = lint(&svg(&text(x, y, anchor, "a longer text")));
             assert_eq!(found, [Finding::Outside("a longer text".into())], "{x} {y} {anchor}");
         }

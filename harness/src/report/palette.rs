@@ -1,23 +1,25 @@
 //! One colour and one marker per strategy, the same in every chart.
 //!
-//! Both follow from the strategy's row in the registry, so nothing here knows one by name. Seven
-//! colours and five marker shapes repeat only after 35 rows.
+//! Both follow from the strategy's row in the registry, so nothing here knows one by name. Nine
+//! colours and five marker shapes repeat only after 45 rows.
 
 use authbench::strategy::StrategyKind;
 
 use super::chart::scene::{Rgb, Scene};
 use crate::record::run::Run;
 
-/// Colours told apart with the common colour-vision deficiencies, each at least 3:1 against white
-/// (after Okabe and Ito, and Tol).
-pub const COLORS: [Rgb; 7] = [
+/// Colours told apart with the common colour-vision deficiencies, each at least 3:1 against white:
+/// two of Okabe and Ito's, the others found by a search for the largest least distance.
+pub const COLORS: [Rgb; 9] = [
     Rgb(0x00_72_b2),
     Rgb(0xd5_5e_00),
-    Rgb(0x00_8f_68),
-    Rgb(0x88_22_55),
-    Rgb(0x8f_6a_00),
-    Rgb(0x33_22_88),
-    Rgb(0xbd_55_a0),
+    Rgb(0x11_55_44),
+    Rgb(0xbb_00_ff),
+    Rgb(0x55_77_33),
+    Rgb(0xff_00_77),
+    Rgb(0x33_22_66),
+    Rgb(0xff_55_55),
+    Rgb(0x44_33_00),
 ];
 
 /// The shape of a point.
@@ -163,7 +165,7 @@ mod tests {
             for (i, a) in COLORS.iter().enumerate() {
                 for b in &COLORS[i + 1..] {
                     let distance = apart(seen(a.0, &view), seen(b.0, &view));
-                    assert!(distance >= 7.0, "{:06x} {:06x} {distance:.1}", a.0, b.0);
+                    assert!(distance >= 15.0, "{:06x} {:06x} {distance:.1}", a.0, b.0);
                 }
             }
         }
@@ -196,9 +198,8 @@ mod tests {
         let x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505;
         let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
         let z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089;
-        let [x, y, z] = [x, y, z].map(|t| {
-            if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 }
-        });
+        let [x, y, z] =
+            [x, y, z].map(|t| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 });
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 }

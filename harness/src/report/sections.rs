@@ -3,8 +3,8 @@
 use super::chart::{Chart, Input};
 use super::format::{self, MISSING, PERCENT, count};
 use super::page::{Figure, Page, Section, Table};
-use super::verdicts::{code, limits, machine_in_short, sentences};
 use super::tables;
+use super::verdicts::{code, limits, machine_in_short, sentences};
 use crate::record::run::{Run, Status};
 
 /// The page of a run with its charts.
@@ -22,7 +22,11 @@ pub(super) fn page(input: &Input<'_>, charts: &[Chart]) -> Page {
     sections.push(trust(input));
     sections.extend(failed_checks(input.run));
     sections.extend([environment(input.run), provenance(input), reproduce(input.run)]);
-    Page { title: format!("authbench: {}", input.run.run.label), banners: banners(input.run), sections }
+    Page {
+        title: format!("authbench: {}", input.run.run.label),
+        banners: banners(input.run),
+        sections,
+    }
 }
 
 fn banners(run: &Run) -> Vec<String> {
@@ -33,9 +37,9 @@ fn banners(run: &Run) -> Vec<String> {
     };
     let mut said = match run.run.status {
         Status::Invalid => vec![format!("INVALID RUN. Nothing here may be cited{because}.")],
-        Status::Partial => vec![format!(
-            "PARTIAL RUN. It did not finish; what is missing is missing{because}."
-        )],
+        Status::Partial => {
+            vec![format!("PARTIAL RUN. It did not finish; what is missing is missing{because}.")]
+        }
         Status::Complete => vec![],
     };
     if !run.run.citable {
@@ -136,16 +140,18 @@ fn not_measured(run: &Run) -> Option<Section> {
     if run.not_measured.is_empty() {
         return None;
     }
-    let rows = run.not_measured.iter().map(|n| {
-        vec![code(&n.what), format!("not measured: {}", n.reason), n.remedy.clone()]
-    });
+    let rows = run
+        .not_measured
+        .iter()
+        .map(|n| vec![code(&n.what), format!("not measured: {}", n.reason), n.remedy.clone()]);
     Some(Section {
         id: "not-measured",
         heading: "Not measured".into(),
         tables: vec![
-            Table::new("What the plan asked for and the run could not measure", &[
-                "what", "reason", "remedy",
-            ])
+            Table::new(
+                "What the plan asked for and the run could not measure",
+                &["what", "reason", "remedy"],
+            )
             .with(rows),
         ],
         ..Section::default()
@@ -184,9 +190,9 @@ fn failed_checks(run: &Run) -> Option<Section> {
         (None, Some(block)) => format!("block {block}"),
         (None, None) => "the run".into(),
     };
-    let rows = failed.iter().map(|c| {
-        vec![c.name.clone(), c.scope.clone(), place(&c.arm, c.block), c.detail.clone()]
-    });
+    let rows = failed
+        .iter()
+        .map(|c| vec![c.name.clone(), c.scope.clone(), place(&c.arm, c.block), c.detail.clone()]);
     Some(Section {
         id: "checks",
         heading: format!("Checks failed: {} of {}", failed.len(), run.checks.len()),
@@ -205,7 +211,8 @@ fn facts(rows: &[(&str, String)]) -> Table {
 fn environment(run: &Run) -> Section {
     let e = &run.environment;
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
-    let gib = |bytes: u64| format!("{} GiB", format::three_digits(bytes as f64 / f64::from(1 << 30)));
+    let gib =
+        |bytes: u64| format!("{} GiB", format::three_digits(bytes as f64 / f64::from(1 << 30)));
     let plan = &run.plan;
     let mut table = facts(&[
         ("machine", machine_in_short(run)),
@@ -216,16 +223,22 @@ fn environment(run: &Run) -> Section {
         ("governor", text(&e.governor)),
         (
             "CPU quota",
-            e.cpu_quota_millicores.map_or_else(|| "none seen".into(), |m| format!("{m} millicores")),
+            e.cpu_quota_millicores
+                .map_or_else(|| "none seen".into(), |m| format!("{m} millicores")),
         ),
         (
             "load before the start",
-            e.load_before_milli
-                .map_or_else(|| "unknown".into(), |m| format!("{:.2}", f64::from(u32::try_from(m).unwrap_or(u32::MAX)) / 1e3)),
+            e.load_before_milli.map_or_else(
+                || "unknown".into(),
+                |m| format!("{:.2}", f64::from(u32::try_from(m).unwrap_or(u32::MAX)) / 1e3),
+            ),
         ),
         ("CPU clock", e.cpu_clock.clone()),
         ("unknown", if e.unknown.is_empty() { MISSING.into() } else { e.unknown.join(", ") }),
-        ("blocks, rounds", format!("{} asked for, {} rounds each", plan.blocks, plan.rounds_per_block)),
+        (
+            "blocks, rounds",
+            format!("{} asked for, {} rounds each", plan.blocks, plan.rounds_per_block),
+        ),
         ("slot", format!("{} ms after {} ms of lead-in", plan.slot_ms, plan.lead_in_ms)),
         ("credentials per arm", count(plan.wallet.into())),
         ("token lifetime", format::duration(plan.token_lifetime_s as f64 * 1e9)),
@@ -255,14 +268,17 @@ fn provenance(input: &Input<'_>) -> Section {
         Some(true) => " with uncommitted changes",
         _ => "",
     };
-    let crates: Vec<String> = p.crates.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
+    let crates: Vec<String> =
+        p.crates.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     let mut table = facts(&[
         ("run", code(&run.run.id)),
         ("started", run.run.started_utc.clone()),
         ("finished", text(&run.run.finished_utc)),
         (
             "wall time",
-            run.run.wall_ms.map_or_else(|| "unknown".into(), |ms| format::duration(ms as f64 * 1e6)),
+            run.run
+                .wall_ms
+                .map_or_else(|| "unknown".into(), |ms| format::duration(ms as f64 * 1e6)),
         ),
         ("source", format!("{}{dirty}", text(&p.git_sha))),
         ("Cargo.lock, SHA-256", code(&p.lockfile_sha256)),

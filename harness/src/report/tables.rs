@@ -138,7 +138,8 @@ fn lag_in_words(row: &RevocationLagResult) -> String {
     } else {
         format!("at most {}", format::duration(bound as f64))
     };
-    let lifetime = if row.law_error_max_ns.is_some() { format!(", T = {life}") } else { String::new() };
+    let lifetime =
+        if row.law_error_max_ns.is_some() { format!(", T = {life}") } else { String::new() };
     format!("{name} {bound} ({} trials{lifetime})", row.trials)
 }
 
@@ -200,9 +201,10 @@ pub fn latency(input: &Input<'_>) -> Table {
         "verdict",
         "samples",
     ];
-    let rows = input.derived.arms.iter().filter(|a| matches!(a.role, Role::Baseline | Role::Contender));
-    Table::new("Latency percentiles, pooled; differences within blocks", &head).with(
-        rows.flat_map(|arm| {
+    let rows =
+        input.derived.arms.iter().filter(|a| matches!(a.role, Role::Baseline | Role::Contender));
+    Table::new("Latency percentiles, pooled; differences within blocks", &head).with(rows.flat_map(
+        |arm| {
             arm.latency.iter().map(|p| {
                 let note = p.note.as_ref().map(|n| format!("{MISSING} ({n})"));
                 vec![
@@ -219,14 +221,21 @@ pub fn latency(input: &Input<'_>) -> Table {
                     count(p.n),
                 ]
             })
-        }),
-    )
+        },
+    ))
 }
 
 /// Verification and issue.
 #[must_use]
 pub fn micro(input: &Input<'_>) -> Table {
-    let head = ["operation", "strategy", "algorithm", "CPU (95 %)", "ratio to its reference (95 %)", "reference"];
+    let head = [
+        "operation",
+        "strategy",
+        "algorithm",
+        "CPU (95 %)",
+        "ratio to its reference (95 %)",
+        "reference",
+    ];
     Table::new("Thread CPU per operation", &head).with(input.derived.micro.iter().map(|m| {
         vec![
             m.operation.clone(),
@@ -242,7 +251,15 @@ pub fn micro(input: &Input<'_>) -> Table {
 /// Sizes, counted.
 #[must_use]
 pub fn sizes(input: &Input<'_>) -> Table {
-    let head = ["arm", "credential, B", "claims, B", "header line, B", "request, B", "response, B", "login response, B"];
+    let head = [
+        "arm",
+        "credential, B",
+        "claims, B",
+        "header line, B",
+        "request, B",
+        "response, B",
+        "login response, B",
+    ];
     Table::new("Bytes, counted on real messages", &head).with(input.run.sizes.iter().map(|s| {
         vec![
             code(&s.arm),
@@ -363,12 +380,15 @@ pub fn trust(input: &Input<'_>) -> Table {
 /// What was seen of a known effect.
 #[must_use]
 pub fn rulers(input: &Input<'_>) -> Table {
-    Table::new("Rulers: a known amount of CPU, and what was seen of it", &["arm", "added", "seen (95 %)"])
-        .with(input.derived.rulers.iter().map(|r| {
-            vec![
-                code(&r.arm),
-                format!("{} µs", three_digits(r.added_ns as f64 / 1e3)),
-                estimate(&r.seen_ns, MICROS),
-            ]
-        }))
+    Table::new(
+        "Rulers: a known amount of CPU, and what was seen of it",
+        &["arm", "added", "seen (95 %)"],
+    )
+    .with(input.derived.rulers.iter().map(|r| {
+        vec![
+            code(&r.arm),
+            format!("{} µs", three_digits(r.added_ns as f64 / 1e3)),
+            estimate(&r.seen_ns, MICROS),
+        ]
+    }))
 }

@@ -40,9 +40,7 @@ pub fn sentences(input: &Input<'_>) -> Vec<String> {
     said.extend(against_floor(input));
     let at_once = |arm: &ArmResult| promised(input, arm, "immediate", "shared");
     let on_node = |arm: &ArmResult| promised(input, arm, "immediate", "node");
-    let at_expiry = |arm: &ArmResult| {
-        declared(input, arm).is_some_and(|s| s.revoke == "at-expiry")
-    };
+    let at_expiry = |arm: &ArmResult| declared(input, arm).is_some_and(|s| s.revoke == "at-expiry");
     let between = |arm: &ArmResult| declared(input, arm).is_some_and(|s| s.revoke == "within");
     let groups: [(&str, &dyn Fn(&ArmResult) -> bool); 4] = [
         ("that take a credential back at once on every node", &at_once),
@@ -83,16 +81,12 @@ pub fn machine_in_short(run: &Run) -> String {
         Some("none") => "physical machine",
         _ => "machine",
     };
-    format!(
-        "a {}-core {kind} ({}, machine grade {})",
-        machine.cores, machine.arch, machine.grade
-    )
+    format!("a {}-core {kind} ({}, machine grade {})", machine.cores, machine.arch, machine.grade)
 }
 
 fn contenders<'a>(input: &Input<'a>) -> Vec<(&'a ArmResult, Estimate)> {
     let arms = input.derived.arms.iter().filter(|arm| arm.role == Role::Contender);
-    let mut found: Vec<_> =
-        arms.filter_map(|arm| Some((arm, arm.cpu_above_none_ns?))).collect();
+    let mut found: Vec<_> = arms.filter_map(|arm| Some((arm, arm.cpu_above_none_ns?))).collect();
     found.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
     found
 }
@@ -100,7 +94,10 @@ fn contenders<'a>(input: &Input<'a>) -> Vec<(&'a ArmResult, Estimate)> {
 /// One sentence per verdict against the floor.
 fn against_floor(input: &Input<'_>) -> Vec<String> {
     let words = [
-        (Verdict::Dearer, "Dearer than no authentication at all, in CPU of server and Redis per request"),
+        (
+            Verdict::Dearer,
+            "Dearer than no authentication at all, in CPU of server and Redis per request",
+        ),
         (Verdict::Equivalent, "Within 5 % of a whole request without authentication (equivalent)"),
         (Verdict::Undecided, "Undecided against no authentication: the data do not tell"),
         (Verdict::Cheaper, "Cheaper than no authentication, which cannot be: look for the fault"),
@@ -142,11 +139,7 @@ fn group(input: &Input<'_>, of: &dyn Fn(&ArmResult) -> bool) -> Vec<String> {
     std::iter::once(first.arm.clone()).chain(tied.map(|(arm, _)| arm.arm.clone())).collect()
 }
 
-fn cheapest(
-    input: &Input<'_>,
-    words: &str,
-    of: &dyn Fn(&ArmResult) -> bool,
-) -> Option<String> {
+fn cheapest(input: &Input<'_>, words: &str, of: &dyn Fn(&ArmResult) -> bool) -> Option<String> {
     let tied = group(input, of);
     let members = contenders(input).iter().filter(|(arm, _)| of(arm)).count();
     let names: Vec<String> = tied.iter().map(|id| code(id)).collect();
@@ -174,9 +167,10 @@ fn price(
     let (prompt, late) = (group(input, at_once), group(input, at_expiry));
     let (prompt, late) = (prompt.first()?, late.first()?);
     let (verdict, difference) = pair(input, prompt, late)?;
-    let confidence = input.derived.cpu_pairs.iter().find(|p| {
-        (&p.arm, &p.against) == (prompt, late) || (&p.arm, &p.against) == (late, prompt)
-    });
+    let confidence =
+        input.derived.cpu_pairs.iter().find(|p| {
+            (&p.arm, &p.against) == (prompt, late) || (&p.arm, &p.against) == (late, prompt)
+        });
     let percent = confidence.map_or(95, |p| p.confidence_percent);
     let by = format!(
         "{} in CPU per whole request ({percent} % interval)",

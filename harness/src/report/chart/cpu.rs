@@ -27,7 +27,10 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     };
     let groups: Vec<Group> = [
         group("Strategies", true),
-        group("Controls (not compared; the decoy's own Redis load is not counted as its cost)", false),
+        group(
+            "Controls (not compared; the decoy's own Redis load is not counted as its cost)",
+            false,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -49,7 +52,8 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
         ],
         caption: format!("Whisker: interval of CPU above none. {}", conditions(input)),
     };
-    let said = chart.groups.iter().flat_map(|g| &g.rows).map(|r| format!("{}: {}", r.label, r.value));
+    let said =
+        chart.groups.iter().flat_map(|g| &g.rows).map(|r| format!("{}: {}", r.label, r.value));
     let alt = format!(
         "Horizontal stacked bars of CPU per request. The floor is {} µs. Above it: {}.",
         format::three_digits(none / 1e3),
@@ -73,8 +77,7 @@ fn short_headings(mut groups: Vec<Group>) -> Vec<Group> {
 
 fn row(input: &Input<'_>, arm: &ArmResult, above: &Estimate, none: f64) -> Row {
     let contender = arm.role == Role::Contender;
-    let color =
-        if contender { input.palette.look(&arm.strategy).color } else { Rgb::GREY };
+    let color = if contender { input.palette.look(&arm.strategy).color } else { Rgb::GREY };
     let us = |ns: f64| ns / 1e3;
     // A decoy's Redis works for the decoy, not for the arm.
     let store = match arm.role {

@@ -2,7 +2,7 @@
 
 use super::labels::{Wanted, place};
 use super::rows::tick_label;
-use super::scale::{Kind, Scale, round_up};
+use super::scale::{Kind, Scale, duration_ticks, round_up};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, conditions, extent, footer, header, metrics};
 use crate::record::derived::{ArmResult, Estimate, RevocationLagResult};
@@ -75,9 +75,14 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     Chart::draw("headline", TITLE, alt, |width| {
         let height = width.pick(430.0, 470.0);
         // More room until every label has found a place.
-        let tries = [1.0, 1.3, 1.7, 2.4, 3.5].map(|f| scene(input, &points, &caption, width, height * f));
-        let [first, rest @ ..] = tries;
-        rest.into_iter().fold(first, |(found, done), next| if done { (found, done) } else { next }).0
+        let mut drawn = scene(input, &points, &caption, width, height);
+        for factor in [1.2, 1.5, 2.0, 3.0, 5.0] {
+            if drawn.1 {
+                break;
+            }
+            drawn = scene(input, &points, &caption, width, height * factor);
+        }
+        drawn.0
     })
     .map(Some)
 }
@@ -128,7 +133,11 @@ fn measured(row: &RevocationLagResult) -> Option<Lag> {
     let max = row.max_ns? as f64;
     let shown = row.p99_upper_ns.or(row.p95_upper_ns).map_or(max, |ns| ns as f64);
     let resolution = row.resolution_ns as f64;
-    Some(if shown <= resolution { Lag::BelowResolution } else { Lag::Measured(shown, max.max(shown)) })
+    Some(if shown <= resolution {
+        Lag::BelowResolution
+    } else {
+        Lag::Measured(shown, max.max(shown))
+    })
 }
 
 fn spoken(point: &Point) -> String {
@@ -198,9 +207,9 @@ fn scene(
     );
     let plane = plane(input, points, width, (top + 4.0, height));
     let names = draw_plane(&mut scene, input, &plane, width);
-    draw_frontier(&mut scene, points, &plane);
     let places = dodge(points, &plane);
     let mut obstacles = vec![names];
+    obstacles.extend(draw_frontier(&mut scene, points, &plane));
     for (point, at) in points.iter().zip(&places) {
         obstacles.extend(draw_point(&mut scene, point, *at, &plane, points));
     }
@@ -215,7 +224,13 @@ fn scene(
             to_left: at.0 > f64::midpoint(plane.area.x0, plane.area.x1),
         })
         .collect();
-    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles);
+    let (x0, x1) = (plane.area.x0 + plane.band, plane.area.x1 - plane.band);
+    let papers = [
+        (Area::new(plane.area.x0, 0.0, x0, f64::MAX), Rgb::BAND),
+        (Area::new(x0, 0.0, x1, f64::MAX), Rgb(0xff_ff_ff)),
+        (Area::new(x1, 0.0, plane.area.x1, f64::MAX), Rgb::BAND),
+    ];
+    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles, &papers);
     footer(&mut scene, plane.area.y1 + 44.0, caption);
     (scene, done)
 }
@@ -225,7 +240,7 @@ fn plane(input: &Input<'_>, points: &[Point], width: Width, (top, height): (f64,
     let (low, high) = extent(values).unwrap_or((0.0, 1.0));
     let (low, high) = (low / 1e3, high / 1e3);
     let high = round_up(high * 1.04);
-    let low = if low < 0.0 { low - (high - low) * 0.04 } else { -(high * 0.05) };
+    let low = if low < 0.0 { low - (high - low) * 0.08 } else { -(high * 0.1) };
     let labels = Scale::new(Kind::Linear, (low, high), (0.0, 1.0));
     let gutter = labels.ticks(7).into_iter().map(|t| metrics::width(&tick_label(t), 11.0, false));
     let left = MARGIN + gutter.fold(0.0, f64::max) + 6.0;
@@ -259,8 +274,7 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
         scene.text(x0 - 6.0, y, tick_label(tick), ink.anchor(Anchor::End));
     }
     let mut free = f64::MIN;
-    for decade in 3..14 {
-        let ns = 10_f64.powi(decade);
+    for ns in duration_ticks(0.0, f64::MAX) {
         let (x, text) = (plane.x.map(ns), format::duration(ns));
         if x <= x0 + plane.band || x >= x1 - plane.band {
             continue;
@@ -275,9 +289,9 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
     }
     scene.line((x0, y1), (x1, y1), Rgb::GREY, 1);
     let resolution = input.derived.revocation_lag.iter().map(|l| l.resolution_ns).max();
-    let resolution = resolution.filter(|ns| *ns > 0).map_or_else(String::new, |ns| {
-        format!(" ({})", format::duration(ns as f64))
-    });
+    let resolution = resolution
+        .filter(|ns| *ns > 0)
+        .map_or_else(String::new, |ns| format!(" ({})", format::duration(ns as f64)));
     let ink = ink.anchor(Anchor::Middle);
     let max = plane.band - 6.0;
     let first = format!("below probe resolution{resolution}");
@@ -310,7 +324,7 @@ fn dodge(points: &[Point], plane: &Plane) -> Vec<(f64, f64)> {
         let room = plane.band / 2.0 - r - 2.0;
         let free = |x: f64| {
             let near = |j: usize, at: (f64, f64)| {
-                (at.0 - x).hypot(at.1 - y) < (r + radius(&points[j], points)) * 1.25
+                (at.0 - x).hypot(at.1 - y) < (r + radius(&points[j], points)) * 1.4
             };
             !places.iter().enumerate().any(|(j, at)| at.is_some_and(|at| near(j, at)))
         };
@@ -350,11 +364,17 @@ fn draw_point(
 }
 
 /// What no other point beats on both axes.
-fn draw_frontier(scene: &mut Scene, points: &[Point], plane: &Plane) {
+fn draw_frontier(scene: &mut Scene, points: &[Point], plane: &Plane) -> Vec<Area> {
     let shared: Vec<&Point> = points.iter().filter(|p| p.shared && comparable(p, points)).collect();
     let all: Vec<&Point> = points.iter().filter(|p| comparable(p, points)).collect();
     let steps_shared = steps(&shared, plane);
     let steps_all = steps(&all, plane);
+    // Labels keep off both lines.
+    let taken = steps_all.windows(2).chain(steps_shared.windows(2)).map(|pair| {
+        let [(ax, ay), (bx, by)] = [pair[0], pair[1]];
+        Area::new(ax.min(bx), ay.min(by), ax.max(bx), ay.max(by)).grown(1.5)
+    });
+    let taken: Vec<Area> = taken.collect();
     if steps_all != steps_shared {
         for pair in steps_all.windows(2) {
             scene.dashed(pair[0], pair[1], Rgb::GREY, 1);
@@ -363,6 +383,7 @@ fn draw_frontier(scene: &mut Scene, points: &[Point], plane: &Plane) {
     if steps_shared.len() > 1 {
         scene.path(steps_shared, Rgb(0xb4_bb_c4), 3);
     }
+    taken
 }
 
 /// A token measured at a short lifetime is not a choice of its own: its point by law is.

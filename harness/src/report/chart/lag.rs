@@ -1,6 +1,6 @@
 //! How much exposure is left? Revocation lag of every trial, as a distribution per strategy.
 
-use super::scale::{Kind, Scale};
+use super::scale::{Kind, Scale, duration_ticks};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, extent, footer, header, metrics};
 use crate::record::derived::RevocationLagResult;
@@ -48,12 +48,7 @@ fn figures(row: &RevocationLagResult) -> String {
     )
 }
 
-fn scene(
-    input: &Input<'_>,
-    rows: &[&RevocationLagResult],
-    caption: &str,
-    width: Width,
-) -> Scene {
+fn scene(input: &Input<'_>, rows: &[&RevocationLagResult], caption: &str, width: Width) -> Scene {
     let mut scene = Scene::new(width.pixels());
     let top = header(&mut scene, TITLE, "Further left is better. The axis is logarithmic.");
     let left = MARGIN + metrics::width("100 %", 10.0, false) + 6.0;
@@ -65,7 +60,7 @@ fn scene(
     let bottom = top + ROW * rows.len() as f64;
     let ink = Ink::new(11.0, Rgb::MUTED).anchor(Anchor::Middle);
     let mut free = f64::MIN;
-    for tick in x.ticks(((right - left) / 80.0) as usize) {
+    for tick in duration_ticks(resolution, to) {
         let text = format::duration(tick);
         let area = ink.area(x.map(tick), 0.0, &text);
         if area.x0 > free && area.x1 <= scene.width {
@@ -73,7 +68,10 @@ fn scene(
             free = area.x1 + 6.0;
         }
     }
-    let title = width.pick("Revocation lag (logarithmic), from the probes' resolution on", "Revocation lag (logarithmic)");
+    let title = width.pick(
+        "Revocation lag (logarithmic), from the probes' resolution on",
+        "Revocation lag (logarithmic)",
+    );
     let ink = Ink::new(12.0, Rgb::MUTED).anchor(Anchor::Middle);
     scene.text(f64::midpoint(left, right), bottom + 28.0, title, ink);
     for (i, row) in rows.iter().enumerate() {
@@ -83,13 +81,7 @@ fn scene(
     scene
 }
 
-fn draw_row(
-    scene: &mut Scene,
-    input: &Input<'_>,
-    row: &RevocationLagResult,
-    x: &Scale,
-    at: Area,
-) {
+fn draw_row(scene: &mut Scene, input: &Input<'_>, row: &RevocationLagResult, x: &Scale, at: Area) {
     let color = input.palette.look(&row.strategy).color;
     let text = figures(row);
     let note = if row.node_scoped { " (one node)" } else { "" };

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::labels::{Wanted, place};
+use super::rows::tick_label;
 use super::scale::{Kind, Scale};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, conditions, extent, footer, header, metrics};
 use crate::measure::histogram::{LatencyHistogram, supports};
 use crate::record::run::{Arm, Role};
 use crate::report::format;
-use super::rows::tick_label;
 
 const TITLE: &str = "How bad is the tail?";
 
@@ -167,11 +167,18 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
     }
     let last = panel.curves.iter().filter_map(|c| c.points.last()).map(|(p, _)| nines(*p));
     let x = Scale::new(Kind::Linear, (0.0, last.fold(1.0, f64::max)), (area.x0, area.x1));
-    for (permille, name) in [(0, "0"), (500, "50 %"), (900, "90 %"), (990, "99 %"), (999, "99.9 %")] {
+    let mut free = f64::MIN;
+    for (permille, name) in [(0, "0"), (500, "50 %"), (900, "90 %"), (990, "99 %"), (999, "99.9 %")]
+    {
         let at = x.map(nines(permille));
         if nines(permille) <= last_nines(panel) + 1e-9 {
             scene.line((at, area.y0), (at, area.y1), Rgb::GRID, 1);
-            scene.text(at, area.y1 + 11.0, name, ink.anchor(Anchor::Middle));
+            let ink = ink.anchor(Anchor::Middle);
+            let taken = ink.area(at, 0.0, name);
+            if taken.x0 > free {
+                scene.text(at, area.y1 + 11.0, name, ink);
+                free = taken.x1 + 4.0;
+            }
         }
     }
     scene.line((area.x0, area.y1), (area.x1, area.y1), Rgb::GREY, 1);
@@ -179,8 +186,11 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
     scene.text(middle, area.y1 + 28.0, "percentile", ink.anchor(Anchor::Middle));
     let mut wanted = Vec::new();
     for curve in &panel.curves {
-        let line: Vec<(f64, f64)> =
-            curve.points.iter().map(|(p, ns)| (x.map(nines(*p)), y.map(*ns as f64 / 1e3))).collect();
+        let line: Vec<(f64, f64)> = curve
+            .points
+            .iter()
+            .map(|(p, ns)| (x.map(nines(*p)), y.map(*ns as f64 / 1e3)))
+            .collect();
         let Some(&end) = line.last() else { continue };
         scene.path(line, curve.color, 2);
         let at = (area.x1.max(end.0), end.1);
@@ -189,7 +199,7 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
         wanted.push(Wanted { at, radius: 1.0, lines, color, to_left: false });
     }
     let right = Area::new(area.x1 + 2.0, frame.y0 + 18.0, frame.x1, area.y1 + 20.0);
-    place(scene, &wanted, &right, &[])
+    place(scene, &wanted, &right, &[], &[])
 }
 
 fn last_nines(panel: &Panel) -> f64 {

@@ -273,8 +273,7 @@ impl Scene {
 /// Between the lines of a wrapped text, pixels.
 pub const LEADING: f64 = 4.0;
 
-type Drawing<'a> =
-    plotters::drawing::DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Drawing<'a> = plotters::drawing::DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type Drawn = Result<(), plotters::drawing::DrawingAreaErrorKind<std::io::Error>>;
 
 fn pixel((x, y): (f64, f64)) -> (i32, i32) {
@@ -311,8 +310,7 @@ fn write_words(area: &Drawing<'_>, words: &Words) -> Drawn {
         Anchor::End => HPos::Right,
     };
     let weight = if words.ink.bold { FontStyle::Bold } else { FontStyle::Normal };
-    let font =
-        (FontFamily::Name(FONT), words.ink.size * SVG_FONT_FACTOR, weight).into_font();
+    let font = (FontFamily::Name(FONT), words.ink.size * SVG_FONT_FACTOR, weight).into_font();
     let style = font
         .color(&words.ink.color.plotters())
         .pos(Pos::new(h_pos, VPos::Center))

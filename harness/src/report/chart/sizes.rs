@@ -21,7 +21,8 @@ const LIMITS: [(f64, &str); 3] = [
 /// # Errors
 /// When the SVG cannot be written.
 pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
-    let mut rows: Vec<(&SizeRow, &str)> = input.run.sizes.iter().filter_map(|s| named(input, s)).collect();
+    let mut rows: Vec<(&SizeRow, &str)> =
+        input.run.sizes.iter().filter_map(|s| named(input, s)).collect();
     if rows.is_empty() {
         return Ok(None);
     }
