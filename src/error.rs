@@ -39,6 +39,25 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// Every denial, in the order of declaration: `ALL[d as usize] == d`.
+    pub const ALL: [Self; 15] = [
+        Self::Missing,
+        Self::Malformed,
+        Self::WrongAlgorithm,
+        Self::WrongType,
+        Self::UnknownCritical,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::LifetimeTooLong,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+        Self::Unknown,
+        Self::Revoked,
+        Self::NotRenewable,
+    ];
+
     /// The denial's name in counters and records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,6 +95,12 @@ impl Outage {
     /// Wraps what the store's client said.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
+    }
+
+    /// What the store's client said.
+    #[must_use]
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
     }
 }
 
@@ -146,5 +171,17 @@ impl Error for BuildError {}
 impl From<Outage> for BuildError {
     fn from(outage: Outage) -> Self {
         Self::Unavailable(outage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_denial_stands_at_its_own_index() {
+        for (i, denial) in Denial::ALL.into_iter().enumerate() {
+            assert_eq!(denial as usize, i);
+        }
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! In reading order: [`identity`] (who), [`credential`] (what is carried), [`error`] (turned away
 //! or not judged), [`settings`], [`entropy`], [`strategy`] (the registry and the trait),
-//! [`token`] (JWTs), [`store`] (where state lives).
+//! [`token`] (JWTs), [`store`] (where state lives), `conformance` (what every strategy must show;
+//! a feature of that name).
 
 pub mod identity;
 
@@ -19,3 +20,6 @@ pub mod strategy;
 pub mod token;
 
 pub mod store;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;

@@ -1,7 +1,7 @@
 //! What is computed from a made-up record is what is true of it.
 
 use authbench_harness::measure::derive::derive;
-use authbench_harness::measure::gates::{failed, run_gates};
+use authbench_harness::measure::gates::{checks, failed};
 use authbench_harness::measure::synthetic::{
     ARMS, CRON_NS, LAG_LIFETIME_S, NONE_SERVER_NS, Shape, Truth, micro_ratio, run, run_with, truth,
 };
@@ -52,7 +52,7 @@ fn the_figures_of_one_run_are_about_the_truth() {
         let commands = result.requests * u64::from(truth.redis_commands);
         assert_eq!(result.redis_counted, Some(commands));
     }
-    assert!(failed(run_gates(&made_up)).is_empty());
+    assert!(failed(checks(&made_up)).is_empty());
     assert!(found.trust.iter().all(|row| row.pass != Some(false)), "{:#?}", found.trust);
 }
 

@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn percentiles_are_those_of_the_sorted_values(mut all in values(400), permille in 1_u32..=1000) {
+    fn percentiles_are_those_of_the_sorted(mut all in values(400), permille in 1_u32..=1000) {
         prop_assume!(!all.is_empty());
         let histogram = of(&all);
         all.sort_unstable();

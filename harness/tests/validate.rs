@@ -8,7 +8,7 @@ use authbench_harness::measure::derive::derive;
 use authbench_harness::measure::synthetic::{self, Shape};
 use authbench_harness::record::integrity::findings;
 use authbench_harness::record::io::{
-    create_results_folder, read_run, run_bytes, sha256_hex, write_derived, write_run,
+    compact, create_folder, read_run, run_bytes, sha256_hex, utc_now, write_derived, write_run,
 };
 use authbench_harness::record::run::{Check, Run, Status};
 use tempfile::TempDir;
@@ -194,7 +194,7 @@ fn a_failed_gate_is_named_whatever_the_status_says() {
 #[test]
 fn a_noise_floor_that_excludes_zero_voids_the_run_from_five_blocks_on() {
     let skewed = |blocks| {
-        let mut run = synthetic::run_with(3, &Shape { blocks, ..Shape::cpu_only() });
+        let mut run = synthetic::run_with(3, &Shape { blocks, rate: 500, ..Shape::default() });
         for cell in run.cells.iter_mut().filter(|cell| cell.arm == "none+aa") {
             cell.slots.server_cpu_ns.iter_mut().for_each(|ns| *ns += *ns / 2);
         }
@@ -238,7 +238,8 @@ fn a_status_may_not_claim_more_than_there_is() {
 #[test]
 fn one_edited_integer_is_found_against_the_derived_record() {
     let parent = TempDir::new().unwrap();
-    let folder = create_results_folder(parent.path(), "2026-01-01-made-up").unwrap();
+    let folder = parent.path().join("2026-01-01-made-up");
+    create_folder(&folder).unwrap();
     let mut run = small();
     let sha256 = write_run(&folder, &run).unwrap();
     write_derived(&folder, &derive(&run, &sha256)).unwrap();
@@ -258,8 +259,9 @@ fn one_edited_integer_is_found_against_the_derived_record() {
 #[test]
 fn a_record_is_written_whole_and_a_folder_never_twice() {
     let parent = TempDir::new().unwrap();
-    let folder = create_results_folder(parent.path(), "kept").unwrap();
-    let error = create_results_folder(parent.path(), "kept").unwrap_err().to_string();
+    let folder = parent.path().join("results").join("kept");
+    create_folder(&folder).unwrap();
+    let error = create_folder(&folder).unwrap_err().to_string();
     assert!(error.contains("never overwritten"), "{error}");
     let mut run = small();
     write_run(&folder, &run).unwrap();
@@ -273,4 +275,11 @@ fn a_record_is_written_whole_and_a_folder_never_twice() {
     // The digest of the empty string, FIPS 180-4.
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(sha256_hex(b""), empty);
+}
+
+#[test]
+fn times_are_rfc_3339_in_utc_and_compact_in_an_id() {
+    assert_eq!(compact("2026-01-31T23:59:59Z"), "20260131T235959Z");
+    let now = utc_now();
+    assert!(now.len() == 20 && now.starts_with("20") && now.ends_with('Z'), "{now}");
 }

@@ -1,11 +1,13 @@
 //! One multiplexed connection to Redis: every setting explicit, because the defaults differ
 //! between versions of the client and each of them moves the figures.
 
+pub mod sessions;
+
 use std::fmt;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, IntoConnectionInfo};
+use redis::{Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, ScriptInvocation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Outage;
@@ -15,7 +17,8 @@ use crate::error::Outage;
 pub struct RedisSettings {
     /// `TCP_NODELAY`; redis-rs 1.x leaves it off unless told.
     pub nodelay: bool,
-    /// An answer later than this is an outage, in milliseconds.
+    /// An answer later than this is an outage, in milliseconds. Waiting for a connection that is
+    /// being restored counts.
     pub response_timeout_ms: u64,
     /// A connection attempt longer than this has failed, in milliseconds.
     pub connect_timeout_ms: u64,
@@ -28,9 +31,13 @@ impl Default for RedisSettings {
 }
 
 /// A shared, multiplexed, reconnecting connection. Clones share the socket. While it is down a
-/// command fails at once or within the response timeout; it never hangs.
+/// command fails at once or within the response timeout; it never hangs. Each failure starts one
+/// attempt to reconnect, so the first command after an outage can still fail.
 #[derive(Clone)]
-pub struct RedisHandle(ConnectionManager);
+pub struct RedisHandle {
+    manager: ConnectionManager,
+    limit: Duration,
+}
 
 impl fmt::Debug for RedisHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,24 +49,62 @@ impl RedisHandle {
     /// Connects to `url` (`redis://`, `redis+unix://`) and checks that it answers.
     ///
     /// # Errors
-    /// A URL that cannot be read, a refusal, a timeout, a password that is needed or wrong.
+    /// A URL that cannot be read, a refusal, a timeout, a password that is needed or wrong. The
+    /// text names the address and never the password.
     pub async fn connect(url: &str, settings: RedisSettings) -> Result<Self, Outage> {
-        let info = url.into_connection_info().map_err(Outage::new)?;
+        // The parser's own words could repeat the URL, and with it the password.
+        let info = url.into_connection_info().map_err(|_| {
+            Outage::new(
+                "the Redis URL cannot be read; it looks like redis://127.0.0.1:6379 or \
+                 redis+unix:///path/to/socket, and special characters in a password are \
+                 percent-encoded",
+            )
+        })?;
+        let address = info.addr().to_string();
+        let failed = |e: RedisError| Outage::new(format!("Redis at {address}: {e}"));
         let tcp = info.tcp_settings().clone().set_nodelay(settings.nodelay);
-        let client = Client::open(info.set_tcp_settings(tcp)).map_err(Outage::new)?;
+        let client = Client::open(info.set_tcp_settings(tcp)).map_err(failed)?;
+        // Neither retries nor the client's own response timeout: both would be waited for on top
+        // of ours, and a command must be answered or refused within one limit.
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(Duration::from_millis(settings.response_timeout_ms)))
+            .set_response_timeout(None)
             .set_connection_timeout(Some(Duration::from_millis(settings.connect_timeout_ms)))
-            .set_number_of_retries(1);
-        let manager =
-            ConnectionManager::new_with_config(client, config).await.map_err(Outage::new)?;
-        let mut handle = Self(manager);
-        redis::cmd("PING").query_async::<String>(handle.connection()).await.map_err(Outage::new)?;
+            .set_number_of_retries(0);
+        let manager = ConnectionManager::new_with_config(client, config).await.map_err(failed)?;
+        let limit = Duration::from_millis(settings.response_timeout_ms);
+        let handle = Self { manager, limit };
+        let mut ping = handle.manager.clone();
+        handle.within_limit(redis::cmd("PING").query_async::<()>(&mut ping)).await.map_err(
+            |outage| Outage::new(format!("Redis at {address} does not serve: {}", outage.cause())),
+        )?;
         Ok(handle)
     }
 
-    /// The connection, for one command.
-    pub fn connection(&mut self) -> &mut ConnectionManager {
-        &mut self.0
+    /// Sends one command and waits for its answer: one round trip.
+    ///
+    /// # Errors
+    /// The connection is down, the answer is late, is an error, or is not a `T`.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Outage> {
+        let mut manager = self.manager.clone();
+        self.within_limit(command.query_async(&mut manager)).await
+    }
+
+    /// Runs a script: one round trip, and two more the first time a server sees it.
+    ///
+    /// # Errors
+    /// As [`RedisHandle::query`].
+    pub async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, Outage> {
+        let mut manager = self.manager.clone();
+        self.within_limit(call.invoke_async(&mut manager)).await
+    }
+
+    async fn within_limit<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, Outage> {
+        match tokio::time::timeout(self.limit, answer).await {
+            Ok(answer) => answer.map_err(Outage::new),
+            Err(_) => Err(Outage::new(format!("no answer within {} ms", self.limit.as_millis()))),
+        }
     }
 }

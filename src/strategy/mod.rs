@@ -2,12 +2,23 @@
 
 pub mod contract;
 
+mod jwt;
+mod jwt_denylist;
+mod jwt_version;
 mod none;
+mod session;
 
 use std::fmt;
 use std::str::FromStr;
 
 use contract::{AuthStrategy, Properties, Visitor};
+
+// What the rows are made of. Only this module expands a row's type.
+use crate::store::memory::MemorySessions;
+use crate::store::redis::sessions::RedisSessions;
+use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
+use crate::token::library::Library;
+use crate::token::prepared::Prepared;
 
 /// Hands the table of strategies to the macro `$apply`, one row
 /// `Kind "name" "one line of description" Type;` each.
@@ -17,6 +28,24 @@ macro_rules! for_each_strategy {
         $apply! {
             None "none" "admits a parsed subject id: the floor, everything but authentication"
                 none::NoAuthentication;
+            SessionMemory "session-memory" "random id, record in this process"
+                session::Session<MemorySessions>;
+            SessionRedis "session-redis" "random id, record in Redis"
+                session::Session<RedisSessions>;
+            JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<Library<Hs256>>;
+            JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<Library<EdDsa>>;
+            JwtEs256 "jwt-es256" "ECDSA P-256 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<Library<Es256>>;
+            JwtRs256 "jwt-rs256" "RSA-2048 token through jsonwebtoken; good until it expires"
+                jwt::Jwt<Library<Rs256>>;
+            JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
+                jwt::Jwt<Prepared>;
+            JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
+                jwt_denylist::JwtDenylist<Library<Hs256>>;
+            JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
+                jwt_version::JwtVersion<Library<Hs256>>;
         }
     };
 }

@@ -1,6 +1,14 @@
 //! Access tokens: what a JWT carries, the keys behind it, and two ways to verify one.
 
+pub mod algorithm;
 pub mod key;
+pub mod library;
+pub mod prepared;
+
+mod claims;
+mod policy;
+#[cfg(test)]
+mod vectors;
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ const AA_BLOCKS: u32 = 5;
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
 /// failed worst or first.
 #[must_use]
-pub fn run_gates(run: &Run) -> Vec<Check> {
+pub fn checks(run: &Run) -> Vec<Check> {
     vec![
         ledger(run),
         cross_count(run),
@@ -39,29 +39,6 @@ pub fn slot_ledger(slots: &Slots, i: usize) -> Ledger {
         connection_error: at(&slots.connection_error),
         timeout: at(&slots.timeout),
         shed: at(&slots.shed),
-    }
-}
-
-impl Ledger {
-    /// Sum of the parts, saturating.
-    #[must_use]
-    pub fn accounted(&self) -> u64 {
-        [
-            self.expected,
-            self.wrong_outcome,
-            self.http_error,
-            self.connection_error,
-            self.timeout,
-            self.shed,
-        ]
-        .into_iter()
-        .fold(0, u64::saturating_add)
-    }
-
-    /// Whether every scheduled request is accounted for, once.
-    #[must_use]
-    pub fn closes(&self) -> bool {
-        self.accounted() == self.scheduled
     }
 }
 

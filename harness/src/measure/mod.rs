@@ -1,7 +1,18 @@
-//! From driver, servers and clocks to the figures of a record.
+//! From driver, servers and clocks to the figures of a record, and from a record to its figures.
+
+pub mod histogram;
+pub mod stats;
+
+pub mod block;
+pub mod contestant;
+pub mod lag;
+pub mod micro;
+pub mod revocation;
+pub mod run;
+pub mod slot;
+pub mod store;
 
 pub mod derive;
 pub mod gates;
-pub mod histogram;
-pub mod stats;
+
 pub mod synthetic;

@@ -64,9 +64,9 @@ pub fn t95(samples: &[f64]) -> Option<Interval> {
     t_interval(samples, 0.95)
 }
 
-/// The rank, from 1, of the smallest order statistic of `n` that is, with 95 % confidence, not below
-/// the quantile `permille`: a one-sided upper bound free of any assumption about the distribution.
-/// `None` when even the largest is not: below 59 samples for p95, 299 for p99.
+/// The rank, from 1, of the smallest order statistic of `n` that is, with 95 % confidence, not
+/// below the quantile `permille`: a one-sided upper bound free of any assumption about the
+/// distribution. `None` when even the largest is not: below 59 samples for p95, 299 for p99.
 #[must_use]
 pub fn upper_bound_rank(n: usize, permille: u32) -> Option<usize> {
     let q = f64::from(permille) / 1000.0;

@@ -1,1 +1,11 @@
-//! What to measure: plans and their expansion into arms, blocks, rounds and slots.
+//! What to measure: a plan, and its expansion into arms.
+//!
+//! The shipped plans are in `harness/plans/`; a reader's own has the same keys. `arms = "all"` takes
+//! every registered strategy, so that a new one is measured without touching a plan.
+
+mod arms;
+mod file;
+pub mod strategies;
+
+pub use arms::{PlannedArm, expand};
+pub use file::{ArmSelection, Control, Plan, PlanError, Profile};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::run::{Cell, Histogram, Ledger, Run, Slots, Status};
+use super::run::{Cell, Histogram, Latency, Ledger, Run, Slots, Status};
 use crate::measure::derive::cpu::{answered, valid_sum};
-use crate::measure::gates::{failed, run_gates, slot_ledger};
+use crate::measure::gates::{checks, failed, slot_ledger};
 use crate::measure::histogram::LatencyHistogram;
 
 /// Something that keeps a record from being valid as a measurement.
@@ -100,23 +100,11 @@ fn cell_findings(cell: &Cell, found: &mut Vec<Finding>) {
     if let Some(window) = cell.window_ledger {
         ledger(&format!("{place}, latency window"), window, found);
     }
-    let expected = valid_sum(&cell.slots, &cell.slots.expected);
-    let window = cell.window_ledger.map_or(0, |ledger| ledger.expected);
-    let parts = [("slot_latency", Some(&cell.slot_latency), expected)];
-    for (name, latency, most) in
-        parts.into_iter().chain([("window_latency", cell.window_latency.as_ref(), window)])
-    {
-        let Some(latency) = latency else { continue };
-        histogram(&place, &format!("{name}.response"), &latency.response, found);
-        histogram(&place, &format!("{name}.service"), &latency.service, found);
-        histogram(&place, &format!("{name}.slip"), &latency.slip, found);
-        let n = latency.response.n;
-        if n > most {
-            let what = format!(
-                "{name}.response holds {n} latencies of {most} requests answered as expected"
-            );
-            push(found, &place, what, ALTERED);
-        }
+    let admitted = valid_sum(&cell.slots, &cell.slots.expected);
+    latency(&place, "slot_latency", &cell.slot_latency, admitted, found);
+    if let Some(window) = &cell.window_latency {
+        let admitted = cell.window_ledger.map_or(0, |ledger| ledger.expected);
+        latency(&place, "window_latency", window, admitted, found);
     }
     let sent = answered(&cell.slots);
     if cell.driver_requests < sent {
@@ -182,6 +170,20 @@ fn ledger(place: &str, ledger: Ledger, found: &mut Vec<Finding>) {
     }
 }
 
+/// Three sound histograms, and one latency for every request answered as expected.
+fn latency(place: &str, name: &str, all: &Latency, admitted: u64, found: &mut Vec<Finding>) {
+    histogram(place, &format!("{name}.response"), &all.response, found);
+    histogram(place, &format!("{name}.service"), &all.service, found);
+    histogram(place, &format!("{name}.slip"), &all.slip, found);
+    let n = all.response.n.saturating_add(all.response.out_of_range);
+    if n != admitted {
+        let what = format!(
+            "{name}.response holds {n} latencies, but {admitted} requests were answered as expected"
+        );
+        push(found, place, what, ALTERED);
+    }
+}
+
 fn histogram(place: &str, name: &str, recorded: &Histogram, found: &mut Vec<Finding>) {
     if let Err(error) = LatencyHistogram::from_record(recorded) {
         push(found, place, format!("{name}: {error}"), ALTERED);
@@ -201,7 +203,7 @@ fn status(run: &Run, found: &mut Vec<Finding>) {
         push(found, "run.status", format!("the run is invalid: {reasons}"), MEASURE_AGAIN);
     }
     // An open ledger is named slot by slot above.
-    for check in failed(run_gates(run)).into_iter().filter(|c| c.name != "ledger-closes") {
+    for check in failed(checks(run)).into_iter().filter(|c| c.name != "ledger-closes") {
         let place = match check.arm.zip(check.block) {
             Some((arm, block)) => format!("{arm}, block {block}"),
             None => "run".into(),

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -185,14 +186,27 @@ pub fn derived_bytes(derived: &Derived) -> io::Result<Vec<u8>> {
     Ok(json::to_vec(derived)?)
 }
 
-/// Makes a new results folder.
+/// Now, RFC 3339, UTC, to the second.
+#[must_use]
+pub fn utc_now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// A time as [`utc_now`] gives it, without its punctuation: `20260131T235959Z`.
+#[must_use]
+pub fn compact(utc: &str) -> String {
+    utc.chars().filter(|c| !matches!(c, '-' | ':')).collect()
+}
+
+/// Makes a new results folder, and those above it.
 ///
 /// # Errors
-/// When `name` exists in `parent`: a kept result is never overwritten.
-pub fn create_results_folder(parent: &Path, name: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(parent)?;
-    let folder = parent.join(name);
-    fs::create_dir(&folder).map_err(|error| match error.kind() {
+/// When it exists: a kept result is never overwritten.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::create_dir(folder).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => io::Error::new(
             io::ErrorKind::AlreadyExists,
             format!(
@@ -201,8 +215,7 @@ pub fn create_results_folder(parent: &Path, name: &str) -> io::Result<PathBuf> {
             ),
         ),
         _ => error,
-    })?;
-    Ok(folder)
+    })
 }
 
 /// Writes `run.json` into its folder and returns its SHA-256. Called after every block: a reader

@@ -7,6 +7,7 @@ pub mod derived;
 pub mod integrity;
 pub mod io;
 mod json;
+mod measured;
 pub mod run;
 
 /// The schema of `run.json`. A reader refuses a record of a schema it does not know.

@@ -7,6 +7,7 @@ pub mod page;
 pub mod palette;
 mod sections;
 pub mod splice;
+pub mod summary;
 pub mod tables;
 mod template;
 pub mod verdicts;

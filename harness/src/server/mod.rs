@@ -1,1 +1,14 @@
 //! The server under test: one strategy behind Axum, and a control listener beside it.
+
+pub mod child;
+pub mod config;
+pub mod control;
+
+mod app;
+mod carrier;
+mod counters;
+mod host;
+mod reply;
+mod routes;
+
+pub use host::{Stop, serve};

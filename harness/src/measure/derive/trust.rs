@@ -3,7 +3,7 @@
 use super::cpu::{CpuTable, valid_slots, valid_sum};
 use super::latency::ArmLatency;
 use super::revocation::stale_accepts;
-use crate::measure::gates::run_gates;
+use crate::measure::gates::checks;
 use crate::measure::stats::{median, six};
 use crate::record::derived::TrustRow;
 use crate::record::run::{Check, Run, Slots};
@@ -19,7 +19,7 @@ const TICK_NS: f64 = 1e7;
 
 /// The rows, gates first.
 pub(super) fn rows(run: &Run, table: &CpuTable<'_>, latencies: &[ArmLatency]) -> Vec<TrustRow> {
-    let mut rows: Vec<TrustRow> = run_gates(run).iter().map(gate).collect();
+    let mut rows: Vec<TrustRow> = checks(run).iter().map(gate).collect();
     rows.extend([
         dispatched(run),
         answered_in_time(run),

@@ -1,0 +1,247 @@
+//! An arm in one block: its server, its wallet, its clock.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use authbench::identity::SubjectId;
+use authbench::settings::Settings;
+use authbench::store::redis::RedisSettings;
+use authbench::strategy::contract::Scope;
+use authbench::token::key::Keyring;
+use rand::RngExt as _;
+
+use crate::load::driver::{Driver, Mode};
+use crate::load::exchange::{Exchange, Expect, Op};
+use crate::load::outcome::ledger;
+use crate::load::schedule::stream;
+use crate::load::wallet::{self, Account};
+use crate::os::cpu::ProcessCpu;
+use crate::plan::{Plan, PlannedArm};
+use crate::server::child::ServerChild;
+use crate::server::config::{RedisConfig, ServeConfig};
+
+/// What every server of a run shares.
+#[derive(Debug)]
+pub struct Common<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The run's seed.
+    pub seed: u64,
+    /// The keys of every server, so that any of them verifies what another issued.
+    pub keys: &'a Keyring,
+    /// How servers reach Redis, when there is one.
+    pub redis: Option<RedisConfig>,
+}
+
+impl Common<'_> {
+    /// The configuration of one arm's server.
+    #[must_use]
+    pub fn config(&self, arm: &PlannedArm, settings: &Settings) -> ServeConfig {
+        ServeConfig {
+            strategy: arm.kind,
+            carrier: arm.carrier,
+            data: ([127, 0, 0, 1], 0).into(),
+            control: ([127, 0, 0, 1], 0).into(),
+            threads: self.plan.server_threads,
+            settings: settings.clone(),
+            keys: self.keys.clone(),
+            redis: self.redis.clone(),
+            spin_ns: arm.record.spin_ns,
+        }
+    }
+}
+
+/// Redis settings of every server in a run.
+#[must_use]
+pub fn redis_config(url: &str) -> RedisConfig {
+    RedisConfig { url: url.to_owned(), settings: RedisSettings::default() }
+}
+
+/// Verified credentials that outlive a block, with the body that each must be answered with.
+#[derive(Debug)]
+pub struct Purse {
+    subjects: Vec<SubjectId>,
+    credentials: Vec<String>,
+    bodies: Vec<Box<[u8]>>,
+    filled: Instant,
+    /// Bytes of a login's answer and of a `/me` answer.
+    pub sample_bytes: (u64, u64),
+}
+
+/// Purses by arm.
+pub type Purses = HashMap<String, Purse>;
+
+/// An arm's running server.
+#[derive(Debug)]
+pub struct Contestant<'a> {
+    /// The arm.
+    pub arm: &'a PlannedArm,
+    /// The server process.
+    pub server: ServerChild,
+    /// Its CPU account.
+    pub cpu: ProcessCpu,
+    /// How the driver reaches it.
+    pub account: Account,
+    /// `GET /me` with each credential of its wallet.
+    pub exchanges: Vec<Exchange>,
+}
+
+impl<'a> Contestant<'a> {
+    /// Takes a started server into the driver's targets.
+    ///
+    /// # Errors
+    /// When it cannot be connected to, or its clock cannot be read.
+    pub fn enter(
+        arm: &'a PlannedArm,
+        server: ServerChild,
+        driver: &mut Driver,
+        connections: u32,
+    ) -> anyhow::Result<Self> {
+        let address = server.data();
+        let target = driver
+            .add_target(address, connections as usize)
+            .with_context(|| format!("cannot connect to the server of `{}`", arm.record.id))?;
+        let cpu = server.cpu();
+        let account = Account { target, address, carrier: arm.carrier };
+        Ok(Self { arm, server, cpu, account, exchanges: Vec::new() })
+    }
+
+    /// Fills the wallet, or takes last block's where its credentials are still good here.
+    ///
+    /// # Errors
+    /// When a login fails or a credential is not admitted as its own subject.
+    pub fn take_wallet(
+        &mut self,
+        driver: &mut Driver,
+        common: &Common<'_>,
+        purses: &mut Purses,
+    ) -> anyhow::Result<()> {
+        let id = &self.arm.record.id;
+        let settings = &common.plan.settings;
+        let lifetime_s = settings.token_lifetime_s.min(settings.session_idle_s);
+        let is_shared = self.arm.kind.properties().scope == Scope::Shared;
+        let still_good = purses.get(id).is_some_and(|purse| {
+            is_shared && purse.filled.elapsed() < Duration::from_secs(lifetime_s / 2)
+        });
+        if !still_good {
+            purses.insert(id.clone(), self.fill_purse(driver, common)?);
+        }
+        let purse = &purses[id];
+        self.exchanges = purse
+            .credentials
+            .iter()
+            .zip(&purse.bodies)
+            .map(|(credential, body)| {
+                self.account.exchange("GET", "/me", credential, Expect::Body(200, body.clone()))
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn fill_purse(&self, driver: &mut Driver, common: &Common<'_>) -> anyhow::Result<Purse> {
+        let subjects = fresh_subjects(common, &self.arm.record.id, 0, common.plan.wallet);
+        let filled = Instant::now();
+        let wallet = wallet::fill(driver, self.account, &subjects)
+            .with_context(|| format!("cannot fill the wallet of `{}`", self.arm.record.id))?;
+        let bodies = wallet
+            .exchanges
+            .into_iter()
+            .map(|exchange| match exchange.expect {
+                Expect::Body(_, body) => body,
+                Expect::Status(_) | Expect::Any => Box::default(),
+            })
+            .collect();
+        Ok(Purse {
+            subjects,
+            credentials: wallet.credentials,
+            bodies,
+            filled,
+            sample_bytes: wallet.sample_bytes,
+        })
+    }
+
+    /// Sends requests that are thrown away, as fast as the connections allow. Each presents a
+    /// credential of the wallet and must be answered with its verified body.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn warm_up(&self, driver: &mut Driver, requests: u32) -> anyhow::Result<()> {
+        let wallet = u32::try_from(self.exchanges.len())?.max(1);
+        let ops: Vec<Op> = (0..requests)
+            .map(|i| Op { at_ns: 0, target: self.account.target, exchange: i % wallet })
+            .collect();
+        let executed = driver.execute(&ops, &self.exchanges, Mode::Closed, false)?;
+        let ledger = ledger(&executed.rows);
+        anyhow::ensure!(
+            ledger.expected == ledger.scheduled,
+            "the fresh server of `{}` answered {} of {} warm-up requests as verified: {ledger:?}",
+            self.arm.record.id,
+            ledger.expected,
+            ledger.scheduled
+        );
+        Ok(())
+    }
+
+    /// Presents `count` tampered credentials and returns how many were refused.
+    ///
+    /// # Errors
+    /// When one is not answered.
+    pub fn present_tampered(
+        &self,
+        driver: &mut Driver,
+        purses: &Purses,
+        count: usize,
+    ) -> anyhow::Result<u64> {
+        let purse = &purses[&self.arm.record.id];
+        let some: Vec<&str> = purse.credentials.iter().take(count).map(String::as_str).collect();
+        wallet::present_tampered(driver, self.account, &some)
+    }
+
+    /// A schedule of `GET /me` with credentials drawn from the wallet.
+    #[must_use]
+    pub fn schedule(
+        &self,
+        common: &Common<'_>,
+        purpose: &str,
+        index: u64,
+        length_ns: u64,
+    ) -> Vec<Op> {
+        let mut rng = stream(common.seed, purpose, index);
+        let wallet = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX).max(1);
+        let times = common.plan.arrivals.times(common.plan.rate_per_second, length_ns, &mut rng);
+        times
+            .into_iter()
+            .map(|at_ns| {
+                let exchange = rng.random_range(0..wallet);
+                Op { at_ns, target: self.account.target, exchange }
+            })
+            .collect()
+    }
+}
+
+impl Purse {
+    /// The first credential: all of an arm's are of one size.
+    #[must_use]
+    pub fn sample_credential(&self) -> &str {
+        self.credentials.first().map_or("", String::as_str)
+    }
+
+    /// Whose credentials these are.
+    #[must_use]
+    pub fn subjects(&self) -> &[SubjectId] {
+        &self.subjects
+    }
+}
+
+/// Subjects nobody else in the run uses: drawn at random under the run's seed.
+#[must_use]
+pub fn fresh_subjects(
+    common: &Common<'_>,
+    purpose: &str,
+    index: u64,
+    count: u32,
+) -> Vec<SubjectId> {
+    let mut rng = stream(common.seed, &format!("subjects of {purpose}"), index);
+    (0..count).map(|_| SubjectId(rng.random())).collect()
+}

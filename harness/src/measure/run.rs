@@ -1,0 +1,256 @@
+//! A whole run: blocks, then lag, then micro; written as it goes, valid whenever it stops.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use authbench::entropy::OsEntropy;
+use authbench::strategy::StrategyKind;
+use authbench::token::key::Keyring;
+
+use crate::measure::block::{self, Interrupted, Watcher};
+use crate::measure::contestant::{Common, Purses, redis_config};
+use crate::measure::store::{NoStore, Store};
+use crate::measure::{gates, lag, micro};
+use crate::os::{machine, provenance};
+use crate::plan::{Plan, PlannedArm, strategies};
+use crate::record::io;
+use crate::record::run::{NotMeasured, PlanRecord, Run, RunInfo, Status};
+use crate::record::{METHOD_VERSION, RUN_SCHEMA};
+
+/// What a run is asked to do.
+#[derive(Debug)]
+pub struct Order {
+    /// The plan.
+    pub plan: Plan,
+    /// Its arms, those that need a missing Redis included.
+    pub arms: Vec<PlannedArm>,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Where the record goes; must not exist.
+    pub folder: PathBuf,
+    /// The name behind the date.
+    pub label: String,
+    /// The arguments, without paths.
+    pub argv: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The record as written.
+    pub run: Run,
+    /// What stopped it, if it did not come to its end.
+    pub stopped: Option<anyhow::Error>,
+}
+
+/// Milliseconds of planned measuring, for a progress bar. Starting servers and filling wallets come
+/// on top.
+#[must_use]
+pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
+    let slot = plan.slot_ms + plan.lead_in_ms;
+    let window =
+        if plan.latency_window_ms == 0 { 0 } else { plan.latency_window_ms + plan.lead_in_ms };
+    let per_arm = u64::from(plan.rounds_per_block) * slot + window;
+    let blocks = u64::from(plan.blocks) * arms.len() as u64 * per_arm;
+    let common = Common { plan, seed: 0, keys: &Keyring::default(), redis: None };
+    let lags: u64 =
+        lag::subjects_of(&common, arms).into_iter().map(|k| lag::planned_ms(&common, k)).sum();
+    blocks + lags + plan.micro_ms
+}
+
+/// Takes out what needs the Redis that is not there, and says so.
+fn without_redis(arms: Vec<PlannedArm>, why: &NoStore) -> (Vec<PlannedArm>, Vec<NotMeasured>) {
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        arms.into_iter().partition(|arm| !arm.kind.properties().needs_redis && !arm.decoy);
+    let missing = dropped
+        .into_iter()
+        .map(|arm| NotMeasured {
+            what: arm.record.id,
+            reason: why.reason.clone(),
+            remedy: why.remedy.clone(),
+        })
+        .collect();
+    (kept, missing)
+}
+
+/// Executes `order`. The record is written after every part; an error after the first write leaves
+/// a partial record and comes back in [`Finished::stopped`].
+///
+/// # Errors
+/// When the run cannot begin: the folder exists, Redis is named and no use, no clock, no keys.
+pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> {
+    let started = Instant::now();
+    let (mut store, arms, not_measured) = match Store::open()? {
+        Ok(store) => (Some(store), order.arms, Vec::new()),
+        Err(why) => {
+            eprintln!("note: {}; its rows are not measured", why.reason);
+            let (arms, missing) = without_redis(order.arms, &why);
+            (None, arms, missing)
+        }
+    };
+    let keys = Keyring::generate(&OsEntropy)?;
+    let plan = &order.plan;
+    let mut run = begin(plan, &arms, order.seed, &order.label, &order.argv, store.as_ref())?;
+    run.not_measured = not_measured;
+    if let Some(store) = &store
+        && store.plain_address().is_none()
+    {
+        run.not_measured.push(NotMeasured {
+            what: "decoy".into(),
+            reason: "the decoy speaks to Redis over plain TCP without a password".into(),
+            remedy: "name a Redis as redis://host:port, or use the private one".into(),
+        });
+    }
+    let arms: Vec<PlannedArm> = arms
+        .into_iter()
+        .filter(|arm| !arm.decoy || store.as_ref().is_some_and(|s| s.plain_address().is_some()))
+        .collect();
+    run.arms = arms.iter().map(|arm| arm.record.clone()).collect();
+    io::create_folder(&order.folder)
+        .with_context(|| format!("cannot make the results folder {}", order.folder.display()))?;
+    io::write_run(&order.folder, &run)?;
+
+    let redis = store.as_ref().map(|s| redis_config(s.url()));
+    let common = Common { plan, seed: order.seed, keys: &keys, redis };
+    let stopped = measure(&common, &arms, &mut store, &mut run, &order.folder, watcher).err();
+    finish(&mut run, stopped.as_ref(), started);
+    io::write_run(&order.folder, &run)?;
+    Ok(Finished { run, stopped })
+}
+
+fn measure(
+    common: &Common<'_>,
+    arms: &[PlannedArm],
+    store: &mut Option<Store>,
+    run: &mut Run,
+    folder: &Path,
+    watcher: &dyn Watcher,
+) -> anyhow::Result<()> {
+    let plan = common.plan;
+    let mut purses = Purses::new();
+    for number in 0..plan.blocks {
+        let block = block::measure(common, arms, store, &mut purses, number, watcher)
+            .with_context(|| format!("in block {number}"))?;
+        run.cells.extend(block.cells);
+        run.revocation_cost.extend(block.revocation_cost);
+        run.sizes.extend(block.sizes);
+        io::write_run(folder, run)?;
+    }
+    for kind in lag::subjects_of(common, arms) {
+        let carrier = arms
+            .iter()
+            .find(|arm| arm.kind == kind)
+            .map_or(authbench::credential::Carrier::Bearer, |arm| arm.carrier);
+        run.revocation_lag.push(lag::measure(common, kind, carrier, watcher)?);
+    }
+    if plan.micro_ms > 0 {
+        watcher.check()?;
+        let budget = Duration::from_millis(plan.micro_ms);
+        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms))?;
+        watcher.passed(plan.micro_ms);
+    }
+    Ok(())
+}
+
+/// The record before anything was measured.
+fn begin(
+    plan: &Plan,
+    arms: &[PlannedArm],
+    seed: u64,
+    label: &str,
+    argv: &[String],
+    store: Option<&Store>,
+) -> anyhow::Result<Run> {
+    let now = io::utc_now();
+    let mut provenance = provenance::read()?;
+    provenance.redis_server = store.map(|s| s.version().to_owned());
+    Ok(Run {
+        schema: RUN_SCHEMA.into(),
+        method_version: METHOD_VERSION,
+        run: RunInfo {
+            id: format!("{}-{:08x}", io::compact(&now), seed as u32),
+            label: label.into(),
+            profile: plan.name.clone(),
+            seed: seed.to_string(),
+            started_utc: now,
+            finished_utc: None,
+            wall_ms: None,
+            argv: argv.to_vec(),
+            status: Status::Partial,
+            reasons: vec!["still running, or killed before it could say why it ended".into()],
+            citable: plan.citable,
+        },
+        provenance,
+        environment: machine::environment(),
+        plan: plan_record(plan),
+        strategies: kinds_of(arms).into_iter().map(strategies::record).collect(),
+        arms: arms.iter().map(|arm| arm.record.clone()).collect(),
+        cells: Vec::new(),
+        micro: Vec::new(),
+        sizes: Vec::new(),
+        revocation_cost: Vec::new(),
+        revocation_lag: Vec::new(),
+        checks: Vec::new(),
+        not_measured: Vec::new(),
+    })
+}
+
+/// The strategies behind `arms`, each once, in report order.
+fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
+    let is_planned = |kind: &StrategyKind| arms.iter().any(|arm| arm.kind == *kind);
+    StrategyKind::ALL.iter().copied().filter(is_planned).collect()
+}
+
+fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) {
+    run.run.finished_utc = Some(io::utc_now());
+    run.run.wall_ms = u64::try_from(started.elapsed().as_millis()).ok();
+    run.checks = gates::checks(run);
+    let mut reasons: Vec<String> = run
+        .checks
+        .iter()
+        .filter(|check| !check.pass && check.scope == "run")
+        .map(|check| format!("{}: {}", check.name, check.detail))
+        .collect();
+    let is_invalid = !reasons.is_empty();
+    if let Some(error) = stopped {
+        reasons.push(if error.is::<Interrupted>() {
+            "interrupted".into()
+        } else {
+            format!("stopped by an error: {error:#}")
+        });
+    }
+    run.run.status = match (is_invalid, stopped) {
+        (true, _) => Status::Invalid,
+        (false, Some(_)) => Status::Partial,
+        (false, None) => Status::Complete,
+    };
+    run.run.reasons = reasons;
+}
+
+fn plan_record(plan: &Plan) -> PlanRecord {
+    let redis = authbench::store::redis::RedisSettings::default();
+    PlanRecord {
+        blocks: plan.blocks,
+        rounds_per_block: plan.rounds_per_block,
+        slot_ms: plan.slot_ms,
+        lead_in_ms: plan.lead_in_ms,
+        latency_window_ms: plan.latency_window_ms,
+        rate_per_second: plan.rate_per_second,
+        arrivals: plan.arrivals.name().into(),
+        pacing: plan.pacing.name().into(),
+        connections: plan.connections,
+        wallet: plan.wallet,
+        server_threads: plan.server_threads,
+        timeout_ms: plan.timeout_ms,
+        backlog_limit: plan.backlog_limit,
+        token_lifetime_s: plan.settings.token_lifetime_s,
+        leeway_s: plan.settings.leeway_s,
+        session_idle_s: plan.settings.session_idle_s,
+        session_absolute_s: plan.settings.session_absolute_s,
+        redis_nodelay: redis.nodelay,
+        redis_response_timeout_ms: redis.response_timeout_ms,
+        slip_limit_ns: plan.slip_limit_us * 1_000,
+        discard_limit_permille: plan.discard_limit_permille,
+    }
+}

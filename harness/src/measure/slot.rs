@@ -1,0 +1,235 @@
+//! One slot: about 100 ms of one arm, its CPU read with nothing in flight on either side.
+
+use crate::load::driver::{Driver, Mode};
+use crate::load::exchange::{Exchange, Op};
+use crate::load::outcome::{Outcome, Row, ledger, nearest_rank};
+use crate::measure::contestant::{Common, Contestant};
+use crate::measure::histogram::LatencyHistogram;
+use crate::measure::store::Store;
+use crate::os::cpu::thread_ns;
+use crate::os::host;
+use crate::record::run::{Latency, Slots};
+
+const MS_NS: u64 = 1_000_000;
+
+/// Kernel ticks of stolen time in one slot that void it: 20 ms of 100.
+const STEAL_LIMIT_TICKS: u64 = 2;
+
+/// One arm in one block while it is measured.
+#[derive(Debug, Default)]
+pub struct OpenCell {
+    /// Its slots so far.
+    pub slots: Slots,
+    /// The latency in the valid ones.
+    pub stamps: Stamps,
+}
+
+/// Latency of one arm while it is collected.
+#[derive(Debug, Default)]
+pub struct Stamps {
+    response: LatencyHistogram,
+    service: LatencyHistogram,
+    slip: LatencyHistogram,
+}
+
+impl Stamps {
+    /// Adds the requests that were answered as expected.
+    pub fn add(&mut self, rows: &[Row]) {
+        for row in rows {
+            self.slip.record(row.slip_ns());
+            if row.outcome == Outcome::Expected {
+                self.response.record(row.response_ns());
+                self.service.record(row.service_ns());
+            }
+        }
+    }
+
+    /// As it is recorded.
+    #[must_use]
+    pub fn to_record(&self) -> Latency {
+        Latency {
+            response: self.response.to_record(),
+            service: self.service.to_record(),
+            slip: self.slip.to_record(),
+        }
+    }
+}
+
+/// CPU and counts at one instant with nothing in flight.
+#[derive(Debug)]
+struct Reading {
+    server_ns: u64,
+    store_ns: Option<u64>,
+    decoy_commands: u64,
+    runqueue_ns: Option<u64>,
+    ticks: Option<host::Ticks>,
+    settled: bool,
+}
+
+/// What everything in a block works with.
+#[derive(Debug)]
+pub struct Rig<'a> {
+    /// The run's shared parts.
+    pub common: &'a Common<'a>,
+    /// The driver, connected to every server of the block.
+    pub driver: Driver,
+    /// Redis, when there is one.
+    pub store: &'a mut Option<Store>,
+}
+
+impl Rig<'_> {
+    fn redis_commands(&mut self) -> anyhow::Result<Option<u64>> {
+        self.store.as_mut().map(Store::commands).transpose()
+    }
+
+    fn read_clocks(&self, contestant: &Contestant<'_>) -> anyhow::Result<Reading> {
+        let server = contestant.cpu.read_settled()?;
+        let store = self.store.as_ref().map(|s| s.cpu().read_settled()).transpose()?;
+        Ok(Reading {
+            server_ns: server.ns,
+            store_ns: store.map(|r| r.ns),
+            decoy_commands: self.driver.decoy_commands(),
+            runqueue_ns: host::runqueue_wait_ns(contestant.server.pid()),
+            ticks: host::ticks(),
+            settled: server.settled && store.is_none_or(|r| r.settled),
+        })
+    }
+
+    /// Executes `ops` between two readings. Asking Redis for its counters costs it CPU, so the
+    /// questions stand outside the clock readings.
+    ///
+    /// # Errors
+    /// When the driver, a clock or Redis fails.
+    pub fn between_readings(
+        &mut self,
+        contestant: &Contestant<'_>,
+        exchanges: &[Exchange],
+        ops: &[Op],
+    ) -> anyhow::Result<Measured> {
+        let commands_before = self.redis_commands()?;
+        let before = self.read_clocks(contestant)?;
+        let driver_before_ns = thread_ns();
+        let executed = self.driver.execute(ops, exchanges, Mode::Open, contestant.arm.decoy)?;
+        let driver_cpu_ns = thread_ns() - driver_before_ns;
+        let after = self.read_clocks(contestant)?;
+        let commands_after = self.redis_commands()?;
+        Ok(Measured {
+            server_cpu_ns: after.server_ns.saturating_sub(before.server_ns),
+            store_cpu_ns: difference(before.store_ns, after.store_ns),
+            driver_cpu_ns,
+            redis_commands: difference(commands_before, commands_after),
+            decoy_commands: after.decoy_commands - before.decoy_commands,
+            runqueue_ns: difference(before.runqueue_ns, after.runqueue_ns),
+            steal_ticks: difference(before.ticks.map(|t| t.steal), after.ticks.map(|t| t.steal)),
+            softirq_ticks: difference(
+                before.ticks.map(|t| t.softirq),
+                after.ticks.map(|t| t.softirq),
+            ),
+            settled: before.settled && after.settled,
+            rows: executed.rows,
+            reconnects: executed.reconnects,
+        })
+    }
+}
+
+/// CPU and counts between two instants with nothing in flight.
+#[derive(Debug)]
+pub struct Measured {
+    /// One row per request.
+    pub rows: Vec<Row>,
+    /// Connections opened anew.
+    pub reconnects: u64,
+    /// CPU of the server.
+    pub server_cpu_ns: u64,
+    /// CPU of Redis.
+    pub store_cpu_ns: Option<u64>,
+    /// CPU of the driver's thread.
+    pub driver_cpu_ns: u64,
+    /// Redis commands, `INFO` excluded.
+    pub redis_commands: Option<u64>,
+    /// The decoy's commands.
+    pub decoy_commands: u64,
+    /// Time the server's threads waited for a processor.
+    pub runqueue_ns: Option<u64>,
+    /// Time the host took away.
+    pub steal_ticks: Option<u64>,
+    /// Softirq time of the whole host.
+    pub softirq_ticks: Option<u64>,
+    /// Whether every clock came to rest on both sides.
+    pub settled: bool,
+}
+
+/// Measures one slot of `contestant` and appends it to `cell`.
+///
+/// # Errors
+/// When the driver, a clock or Redis fails.
+pub fn measure(
+    rig: &mut Rig<'_>,
+    contestant: &Contestant<'_>,
+    cell: &mut OpenCell,
+    order: u32,
+    index: u64,
+) -> anyhow::Result<()> {
+    let plan = rig.common.plan;
+    let lead_in = contestant.schedule(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS);
+    rig.driver.execute(&lead_in, &contestant.exchanges, Mode::Open, contestant.arm.decoy)?;
+    let ops = contestant.schedule(rig.common, "slot", index, plan.slot_ms * MS_NS);
+    let measured = rig.between_readings(contestant, &contestant.exchanges, &ops)?;
+
+    let mut slips: Vec<u64> = measured.rows.iter().map(Row::slip_ns).collect();
+    let slip_p99_ns = nearest_rank(&mut slips, 990);
+    let discarded = gate(&measured, slip_p99_ns, plan.slip_limit_us * 1_000);
+    if discarded.is_empty() {
+        cell.stamps.add(&measured.rows);
+    }
+    append(&mut cell.slots, order, &measured, slip_p99_ns, discarded);
+    Ok(())
+}
+
+/// The gate that discards a slot, or nothing. Gates look at the instrument and the host alone: a
+/// slot is never discarded for what the server answered.
+fn gate(measured: &Measured, slip_p99_ns: u64, slip_limit_ns: u64) -> &'static str {
+    if slip_p99_ns > slip_limit_ns {
+        "slip"
+    } else if measured.reconnects > 0 {
+        "reconnect"
+    } else if measured.steal_ticks.is_some_and(|ticks| ticks >= STEAL_LIMIT_TICKS) {
+        "steal"
+    } else if !measured.settled {
+        "unsettled-clock"
+    } else {
+        ""
+    }
+}
+
+fn difference(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
+}
+
+fn append(slots: &mut Slots, order: u32, measured: &Measured, slip_p99_ns: u64, discarded: &str) {
+    let rows = &measured.rows;
+    let ledger = ledger(rows);
+    let begin = rows.iter().map(|r| r.intended_ns).min().unwrap_or(0);
+    let end = rows.iter().map(|r| r.done_ns).max().unwrap_or(0);
+    slots.order.push(order);
+    slots.scheduled.push(ledger.scheduled);
+    slots.expected.push(ledger.expected);
+    slots.wrong_outcome.push(ledger.wrong_outcome);
+    slots.http_error.push(ledger.http_error);
+    slots.connection_error.push(ledger.connection_error);
+    slots.timeout.push(ledger.timeout);
+    slots.shed.push(ledger.shed);
+    slots.server_cpu_ns.push(measured.server_cpu_ns);
+    slots.store_cpu_ns.extend(measured.store_cpu_ns);
+    slots.driver_cpu_ns.push(measured.driver_cpu_ns);
+    slots.wall_ns.push(end.saturating_sub(begin));
+    slots.request_bytes.push(rows.iter().map(|r| u64::from(r.request_bytes)).sum());
+    slots.response_bytes.push(rows.iter().map(|r| u64::from(r.response_bytes)).sum());
+    slots.redis_commands.extend(measured.redis_commands);
+    slots.decoy_commands.push(measured.decoy_commands);
+    slots.slip_p99_ns.push(slip_p99_ns);
+    slots.server_runqueue_ns.extend(measured.runqueue_ns);
+    slots.steal_ticks.extend(measured.steal_ticks);
+    slots.softirq_ticks.extend(measured.softirq_ticks);
+    slots.discarded.push(discarded.to_owned());
+}

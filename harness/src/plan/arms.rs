@@ -1,0 +1,138 @@
+//! From a plan's selection to arms: strategies in report order, then the controls.
+
+use authbench::credential::Carrier;
+use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Family;
+
+use super::file::{ArmSelection, Control, Plan, PlanError};
+use crate::record::run::{Arm, Role};
+
+/// An arm, and the strategy behind it.
+#[derive(Clone, Debug)]
+pub struct PlannedArm {
+    /// As it stands in the record.
+    pub record: Arm,
+    /// The strategy.
+    pub kind: StrategyKind,
+    /// How its credentials travel.
+    pub carrier: Carrier,
+    /// Whether a side client loads Redis meanwhile.
+    pub decoy: bool,
+}
+
+/// How a strategy's credentials usually travel: sessions in a cookie, tokens as a bearer.
+const fn usual_carrier(kind: StrategyKind) -> Carrier {
+    match kind.properties().family {
+        Family::Session => Carrier::Cookie,
+        Family::Floor | Family::Token | Family::TokenWithState => Carrier::Bearer,
+    }
+}
+
+fn is_floor(kind: StrategyKind) -> bool {
+    kind.properties().family == Family::Floor
+}
+
+fn arm(kind: StrategyKind, role: Role, carrier: Carrier, suffix: &str, spin_ns: u64) -> PlannedArm {
+    let record = Arm {
+        id: format!("{}{suffix}", kind.name()),
+        strategy: kind.name().into(),
+        carrier: carrier.name().into(),
+        role,
+        spin_ns,
+    };
+    PlannedArm { record, kind, carrier, decoy: role == Role::Decoy }
+}
+
+/// Every arm of `plan`. `only`, when given, keeps the named strategies; the floor stays, because
+/// everything is read against it.
+///
+/// # Errors
+/// An unknown strategy, carrier or kind of control, an arm twice, a plan without the floor.
+pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, PlanError> {
+    let parse = |name: &str| name.parse::<StrategyKind>().map_err(|e| PlanError(e.to_string()));
+    let selected: Vec<StrategyKind> = match &plan.arms {
+        ArmSelection::Keyword(word) if word == "all" => StrategyKind::ALL.to_vec(),
+        ArmSelection::Keyword(word) => {
+            return Err(PlanError(format!("`arms` is \"{word}\"; it is \"all\" or a list of ids")));
+        }
+        ArmSelection::Named(names) => {
+            names.iter().map(|n| parse(n)).collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    let keep = |kind: StrategyKind| only.is_empty() || is_floor(kind) || only.contains(&kind);
+    let mut arms: Vec<PlannedArm> = selected
+        .into_iter()
+        .filter(|kind| keep(*kind))
+        .map(|kind| {
+            let role = if is_floor(kind) { Role::Baseline } else { Role::Contender };
+            arm(kind, role, usual_carrier(kind), "", 0)
+        })
+        .collect();
+    for control in &plan.control {
+        let kind = parse(&control.strategy)?;
+        if keep(kind) {
+            arms.push(control_arm(control, kind)?);
+        }
+    }
+    for (i, one) in arms.iter().enumerate() {
+        if arms[..i].iter().any(|other| other.record.id == one.record.id) {
+            return Err(PlanError(format!("the arm `{}` is planned twice", one.record.id)));
+        }
+    }
+    if !arms.iter().any(|a| a.record.role == Role::Baseline) {
+        return Err(PlanError("no arm is the floor; add `none` to `arms`".into()));
+    }
+    Ok(arms)
+}
+
+fn control_arm(control: &Control, kind: StrategyKind) -> Result<PlannedArm, PlanError> {
+    let usual = usual_carrier(kind);
+    let refuse = |what: String| Err(PlanError(format!("control of `{}`: {what}", kind.name())));
+    match control.kind.as_str() {
+        "aa" => Ok(arm(kind, Role::AaControl, usual, "+aa", 0)),
+        "decoy" => Ok(arm(kind, Role::Decoy, usual, "+decoy", 0)),
+        "ruler" => match control.spin_us {
+            Some(us @ 1..) => {
+                Ok(arm(kind, Role::Ruler, usual, &format!("+{us}us"), us.saturating_mul(1_000)))
+            }
+            _ => refuse("a ruler needs `spin_us`, at least 1".into()),
+        },
+        "carrier" => match control.carrier.as_deref() {
+            Some("cookie") => Ok(arm(kind, Role::Contender, Carrier::Cookie, "@cookie", 0)),
+            Some("bearer") => Ok(arm(kind, Role::Contender, Carrier::Bearer, "@bearer", 0)),
+            _ => refuse("`carrier` must be \"cookie\" or \"bearer\"".into()),
+        },
+        other => refuse(format!("unknown kind \"{other}\"; it is aa, ruler, decoy or carrier")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Profile;
+
+    #[test]
+    fn every_registered_strategy_is_in_the_shipped_plans() {
+        for profile in [Profile::Smoke, Profile::Quick, Profile::Standard, Profile::Reference] {
+            let arms = expand(&Plan::shipped(profile).unwrap(), &[]).unwrap();
+            for kind in StrategyKind::ALL {
+                assert!(arms.iter().any(|a| a.record.id == kind.name()), "{}", kind.name());
+            }
+            assert!(arms.iter().any(|a| a.record.role == Role::AaControl));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let (_, text) = Profile::Smoke.source();
+        for (from, to, word) in [
+            ("arms = \"all\"", "arms = [\"jwt-hs25\"]", "jwt-hs25"),
+            ("arms = \"all\"", "arms = \"some\"", "some"),
+            ("kind = \"aa\"", "kind = \"bb\"", "bb"),
+        ] {
+            let plan = Plan::parse("p", &text.replacen(from, to, 1)).unwrap();
+            let error = expand(&plan, &[]).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What a strategy declares of itself, as it stands in records and in `authbench list`.
+
+use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Revocation;
+
+use crate::record::run::StrategyRecord;
+
+/// The record of one registered strategy.
+#[must_use]
+pub fn record(kind: StrategyKind) -> StrategyRecord {
+    let properties = kind.properties();
+    let within_ns = match properties.revoke {
+        Revocation::Within(bound) => u64::try_from(bound.as_nanos()).ok(),
+        Revocation::Immediate | Revocation::AtExpiry => None,
+    };
+    StrategyRecord {
+        id: kind.name().into(),
+        about: kind.about().into(),
+        family: properties.family.name().into(),
+        algorithm: properties.algorithm.map(|a| a.name().into()),
+        revoke: properties.revoke.name().into(),
+        revoke_within_ns: within_ns,
+        granularity: properties.granularity.name().into(),
+        revoke_all: properties.revoke_all.name().into(),
+        scope: properties.scope.name().into(),
+        store_down: properties.faults.store_down.name().into(),
+        store_lost: properties.faults.store_lost.name().into(),
+        node_restart: properties.faults.node_restart.name().into(),
+        redis_commands_per_request: properties.redis.authenticate,
+    }
+}

@@ -1,0 +1,68 @@
+//! One strategy and what its requests share; the extractor that says who a request is.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use authbench::credential::Carrier;
+use authbench::error::AuthError;
+use authbench::identity::{Principal, UnixTime};
+use authbench::strategy::contract::AuthStrategy;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::carrier;
+use super::counters::Tally;
+use super::reply::Refusal;
+
+/// What every request of one server shares.
+#[derive(Debug)]
+pub(super) struct App<S> {
+    pub(super) strategy: S,
+    pub(super) carrier: Carrier,
+    pub(super) tally: Arc<Tally>,
+    pub(super) spin_ns: u64,
+}
+
+impl<S: AuthStrategy> App<S> {
+    /// Counts a refusal and yields what the client may see of it.
+    pub(super) fn refuse(&self, why: &AuthError) -> Refusal {
+        self.tally.refused(why);
+        Refusal::of(why, self.carrier)
+    }
+}
+
+/// The system clock, read once per request: the strategies read none.
+pub(super) fn unix_now() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixTime(since.map_or(0, |elapsed| elapsed.as_secs()))
+}
+
+/// An admitted request's principal. A handler that takes it cannot be reached without one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authenticated {
+    pub(super) principal: Principal,
+    pub(super) now: UnixTime,
+}
+
+impl<S: AuthStrategy> FromRequestParts<Arc<App<S>>> for Authenticated {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App<S>>,
+    ) -> Result<Self, Self::Rejection> {
+        app.tally.requests.add_one();
+        let now = unix_now();
+        let judged = match carrier::credential(app.carrier, &parts.headers) {
+            Ok(credential) => app.strategy.authenticate(credential, now).await,
+            Err(denial) => Err(denial.into()),
+        };
+        match judged {
+            Ok(principal) => {
+                app.tally.admitted.add_one();
+                Ok(Self { principal, now })
+            }
+            Err(why) => Err(app.refuse(&why)),
+        }
+    }
+}

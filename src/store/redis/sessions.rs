@@ -1,0 +1,144 @@
+//! Sessions in Redis: one key each, and an index of each subject's for logout everywhere.
+//!
+//! - `session:<64 hex digits>`: the record as JSON, with the idle deadline as its time to live.
+//! - `sessions-of:<subject>`: a sorted set of those keys, scored by when each session ends. The
+//!   score lets every login drop the entries of sessions that have ended; a plain set would grow
+//!   for as long as a user keeps logging in.
+//!
+//! Deliberately absent: Redis Cluster. The scripts name keys of several slots.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, ExistenceCheck, Script, SetExpiry, SetOptions, Value};
+
+use super::RedisHandle;
+use crate::error::{BuildError, Outage};
+use crate::identity::{SubjectId, UnixTime};
+use crate::store::{SessionKey, SessionRecord, SessionStore};
+use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Scope};
+
+/// Creates a session unless its key is taken, and lists it under its subject: both or neither.
+/// The list lives as long as its longest session.
+static CREATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local key, list = KEYS[1], KEYS[2]
+local json, ttl, now, ends_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if not redis.call('SET', key, json, 'NX', 'EX', ttl) then return 0 end
+redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
+redis.call('ZADD', list, ends_at, key)
+local last = redis.call('ZRANGE', list, -1, -1, 'WITHSCORES')[2]
+redis.call('EXPIRE', list, last - now)
+return 1",
+    )
+});
+
+/// Forgets one session.
+static DELETE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], KEYS[1])",
+    )
+});
+
+/// Forgets every session on a subject's list. Redis runs nothing else meanwhile, so a login comes
+/// before and is forgotten too, or after.
+static DELETE_ALL: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', key) end
+redis.call('DEL', KEYS[1])",
+    )
+});
+
+const PREFIX: &[u8] = b"session:";
+const KEY_BYTES: usize = PREFIX.len() + 64;
+
+/// The Redis key of a session, on the stack.
+fn key_name(key: &SessionKey) -> [u8; KEY_BYTES] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut name = [0; KEY_BYTES];
+    name[..PREFIX.len()].copy_from_slice(PREFIX);
+    for (pair, byte) in name[PREFIX.len()..].chunks_exact_mut(2).zip(key.as_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    name
+}
+
+fn list_name(subject: SubjectId) -> String {
+    format!("sessions-of:{subject}")
+}
+
+/// Seconds until Redis may forget the record. Relative, so that `now` stays the caller's; at least
+/// one, because Redis refuses to keep a key for none.
+fn time_to_live(record: &SessionRecord, now: UnixTime) -> u64 {
+    now.seconds_until(record.expires_at()).max(1)
+}
+
+/// Sessions in Redis.
+#[derive(Clone, Debug)]
+pub struct RedisSessions {
+    redis: RedisHandle,
+}
+
+impl SessionStore for RedisSessions {
+    const SCOPE: Scope = Scope::Shared;
+    const FAULTS: Faults = Faults {
+        store_down: FaultOutcome::Closed,
+        store_lost: FaultOutcome::Closed,
+        node_restart: FaultOutcome::Unaffected,
+    };
+    const REDIS: RedisCommands = RedisCommands { authenticate: 1, round_trips: 1 };
+
+    async fn open(deps: &Deps) -> Result<Self, BuildError> {
+        Ok(Self { redis: deps.redis()? })
+    }
+
+    async fn create(
+        &self,
+        key: &SessionKey,
+        record: &SessionRecord,
+        now: UnixTime,
+    ) -> Result<bool, Outage> {
+        let mut call = CREATE.prepare_invoke();
+        call.key(&key_name(key)[..]).key(list_name(record.subject));
+        call.arg(record.to_json()?).arg(time_to_live(record, now)).arg(now.0).arg(record.ends_at.0);
+        self.redis.run(&call).await
+    }
+
+    async fn load(&self, key: &SessionKey) -> Result<Option<SessionRecord>, Outage> {
+        match self.redis.query(&Cmd::get(&key_name(key)[..])).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(json) => SessionRecord::from_json(&json).map(Some),
+            _ => Err(Outage::new("Redis answered a GET with something that is not a string")),
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &SessionKey,
+        record: &SessionRecord,
+        now: UnixTime,
+    ) -> Result<bool, Outage> {
+        let only_if_there = SetOptions::default()
+            .conditional_set(ExistenceCheck::XX)
+            .with_expiration(SetExpiry::EX(time_to_live(record, now)));
+        let set = Cmd::set_options(&key_name(key)[..], record.to_json()?, only_if_there);
+        let answer: Value = self.redis.query(&set).await?;
+        Ok(answer != Value::Nil)
+    }
+
+    async fn delete(&self, key: &SessionKey, subject: SubjectId) -> Result<(), Outage> {
+        let mut call = DELETE.prepare_invoke();
+        self.redis.run(call.key(&key_name(key)[..]).key(list_name(subject))).await
+    }
+
+    async fn delete_all(&self, subject: SubjectId) -> Result<(), Outage> {
+        let mut call = DELETE_ALL.prepare_invoke();
+        self.redis.run(call.key(list_name(subject))).await
+    }
+
+    fn sweep(&self, _now: UnixTime) {}
+}

@@ -1,0 +1,148 @@
+//! `session-*`: a random id, and a record of whom it stands for. Logout is a deletion.
+//!
+//! Deliberately absent: renewal. A session lives on by being used, up to its absolute end.
+
+use std::sync::Arc;
+
+use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
+
+use crate::credential::{Credential, Grant, Secret};
+use crate::entropy::{Entropy, fresh};
+use crate::error::{AuthError, BuildError, Denial, Outage};
+use crate::identity::{Principal, SubjectId, UnixTime};
+use crate::settings::Settings;
+use crate::store::{SessionKey, SessionRecord, SessionStore};
+use crate::strategy::contract::{AuthStrategy, Deps, Family, Granularity, Properties, Revocation};
+
+/// Random bytes in an id: 256 bits, twice what OWASP ASVS 5.0, 7.2.3 asks for.
+const ID_BYTES: usize = 32;
+/// Those bytes in base64url.
+const ID_CHARS: usize = 43;
+
+/// Sessions kept in `S`.
+#[derive(Debug)]
+pub(super) struct Session<S> {
+    store: S,
+    entropy: Arc<dyn Entropy>,
+    settings: Settings,
+}
+
+impl<S: SessionStore> Session<S> {
+    /// The session that `credential` names, if it is alive at `now`.
+    async fn find(
+        &self,
+        credential: Credential<'_>,
+        now: UnixTime,
+    ) -> Result<(SessionKey, SessionRecord), AuthError> {
+        let id = credential.expose().as_bytes();
+        let one_of_ours = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        if id.len() != ID_CHARS || !id.iter().all(one_of_ours) {
+            return Err(Denial::Malformed.into());
+        }
+        let key = SessionKey::of(credential.expose());
+        let record = self.store.load(&key).await?.ok_or(Denial::Unknown)?;
+        // Judged by the caller's clock: the store may forget later than that.
+        if now >= record.expires_at() {
+            return Err(Denial::Expired.into());
+        }
+        Ok((key, record))
+    }
+
+    /// The idle deadline of a session used at `now`.
+    fn idle_until(&self, now: UnixTime, ends_at: UnixTime) -> UnixTime {
+        now.plus(self.settings.session_idle_s).min(ends_at)
+    }
+
+    /// Whether less than half of the idle time is left and using the session can prolong it. A
+    /// write on every request would double the cost of a read to move a deadline by seconds.
+    fn is_due_for_touch(&self, record: &SessionRecord, now: UnixTime) -> bool {
+        let left = now.seconds_until(record.idle_until);
+        left.saturating_mul(2) < self.settings.session_idle_s && record.idle_until < record.ends_at
+    }
+}
+
+impl<S: SessionStore> AuthStrategy for Session<S> {
+    const PROPERTIES: Properties = Properties {
+        family: Family::Session,
+        algorithm: None,
+        revoke: Revocation::Immediate,
+        granularity: Granularity::Credential,
+        revoke_all: Revocation::Immediate,
+        scope: S::SCOPE,
+        faults: S::FAULTS,
+        redis: S::REDIS,
+        needs_redis: S::REDIS.authenticate > 0,
+    };
+
+    async fn build(deps: &Deps) -> Result<Self, BuildError> {
+        deps.settings.check()?;
+        Ok(Self {
+            store: S::open(deps).await?,
+            entropy: Arc::clone(&deps.entropy),
+            settings: deps.settings.clone(),
+        })
+    }
+
+    async fn issue(&self, subject: SubjectId, now: UnixTime) -> Result<Grant, Outage> {
+        let id = BASE64URL.encode_to_string(fresh::<ID_BYTES>(&*self.entropy)?);
+        let who = Principal::of_test_subject(subject, now);
+        let ends_at = now.plus(self.settings.session_absolute_s);
+        let record = SessionRecord {
+            subject: who.subject,
+            tenant: who.tenant,
+            scopes: who.scopes,
+            auth_time: who.auth_time,
+            created: now,
+            idle_until: self.idle_until(now, ends_at),
+            ends_at,
+        };
+        if !self.store.create(&SessionKey::of(&id), &record, now).await? {
+            return Err(Outage::new("the random generator repeated a session id"));
+        }
+        Ok(Grant { access: Secret::new(id), refresh: None, expires_at: record.expires_at() })
+    }
+
+    async fn authenticate(
+        &self,
+        credential: Credential<'_>,
+        now: UnixTime,
+    ) -> Result<Principal, AuthError> {
+        let (key, record) = self.find(credential, now).await?;
+        if self.is_due_for_touch(&record, now) {
+            let idle_until = self.idle_until(now, record.ends_at);
+            let used = SessionRecord { idle_until, ..record };
+            // Gone since it was read: a logout came in between, and logout wins.
+            if !self.store.touch(&key, &used, now).await? {
+                return Err(Denial::Unknown.into());
+            }
+        }
+        Ok(record.principal())
+    }
+
+    async fn refresh(
+        &self,
+        _credential: Credential<'_>,
+        _now: UnixTime,
+    ) -> Result<Grant, AuthError> {
+        Err(Denial::NotRenewable.into())
+    }
+
+    async fn revoke(
+        &self,
+        credential: Credential<'_>,
+        now: UnixTime,
+    ) -> Result<Revocation, AuthError> {
+        let (key, record) = self.find(credential, now).await?;
+        self.store.delete(&key, record.subject).await?;
+        Ok(Revocation::Immediate)
+    }
+
+    async fn revoke_all(&self, subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
+        self.store.delete_all(subject).await?;
+        Ok(Revocation::Immediate)
+    }
+
+    fn sweep(&self, now: UnixTime) {
+        self.store.sweep(now);
+    }
+}

@@ -1,0 +1,77 @@
+//! The stage for the conformance suite: keys, a clock, and a Redis of the check's own.
+
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use authbench::conformance::{StoreServer, World};
+use authbench::entropy::OsEntropy;
+use authbench::identity::UnixTime;
+use authbench::settings::Settings;
+use authbench::store::redis::{RedisHandle, RedisSettings};
+use authbench::strategy::contract::Deps;
+use authbench::token::key::Keyring;
+use authbench_fixture::{FixtureError, PrivateRedis};
+
+/// RSA keys take a while to find, so one ring serves all checks. None of them changes it.
+static KEYS: LazyLock<Arc<Keyring>> =
+    LazyLock::new(|| Arc::new(Keyring::generate(&OsEntropy).expect("the generator works")));
+
+/// A private Redis that can be stopped. The clients are told to wait no longer than this.
+const RESPONSE_TIMEOUT_MS: u64 = 200;
+
+#[derive(Debug)]
+struct Own(PrivateRedis);
+
+impl Own {
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.0.pid().to_string()]).status();
+        assert!(status.is_ok_and(|s| s.success()), "the signal {name} was not sent");
+    }
+}
+
+impl StoreServer for Own {
+    fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn kill(&self) {
+        self.signal("-KILL");
+    }
+}
+
+fn system_now() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+    UnixTime(since.as_secs())
+}
+
+/// A fresh stage, with a Redis where one is needed; or why there is none.
+pub(crate) async fn world(needs_redis: bool) -> Result<World, String> {
+    let mut deps = Deps {
+        settings: Settings::default(),
+        keys: Arc::clone(&KEYS),
+        redis: None,
+        entropy: Arc::new(OsEntropy),
+    };
+    let mut server: Option<Box<dyn StoreServer>> = None;
+    if needs_redis {
+        let url = match (PrivateRedis::start(), std::env::var("AUTHBENCH_REDIS_URL")) {
+            (Ok(redis), _) => {
+                let url = redis.url();
+                server = Some(Box::new(Own(redis)));
+                url
+            }
+            (Err(FixtureError::NotInstalled), Ok(url)) => url,
+            (Err(why), _) => return Err(why.to_string()),
+        };
+        let settings =
+            RedisSettings { response_timeout_ms: RESPONSE_TIMEOUT_MS, ..RedisSettings::default() };
+        let redis = RedisHandle::connect(&url, settings).await;
+        deps.redis = Some(redis.map_err(|e| e.to_string())?);
+    }
+    Ok(World { deps, now: system_now(), server })
+}
