@@ -146,8 +146,9 @@ mod tests {
     #[test]
     fn every_colour_stands_out_from_white() {
         for color in COLORS {
-            let contrast = 1.05 / (luminance(color.0) + 0.05);
-            assert!(contrast >= 3.0, "{:06x}: {contrast:.2}", color.0);
+            assert!(color.contrast() >= 3.0, "{:06x}: {:.2}", color.0, color.contrast());
+            let ink = color.ink().contrast();
+            assert!(ink >= 4.5, "{:06x}: {ink:.2}", color.0);
         }
     }
 
@@ -171,20 +172,8 @@ mod tests {
         }
     }
 
-    fn linear(color: u32) -> [f64; 3] {
-        [16, 8, 0].map(|shift| {
-            let c = f64::from((color >> shift) & 0xff) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        })
-    }
-
-    fn luminance(color: u32) -> f64 {
-        let [r, g, b] = linear(color);
-        0.2126 * r + 0.7152 * g + 0.0722 * b
-    }
-
     fn seen(color: u32, view: &[[f64; 3]; 3]) -> [f64; 3] {
-        let rgb = linear(color);
+        let rgb = Rgb(color).linear();
         view.map(|row| row.iter().zip(rgb).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0))
     }
 

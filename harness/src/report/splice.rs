@@ -95,12 +95,19 @@ pub fn splice(
             return Err(fail(format!("`{close}` is missing before the next marker")));
         }
         let block = text[opened..].starts_with('\n') || text[opened..].starts_with("\r\n");
-        let new = source(marker.get("run").map_err(fail)?)
-            .and_then(|source| marker.content(&source, block))
-            .map_err(fail)?;
+        let from = source(marker.get("run").map_err(fail)?).map_err(fail)?;
+        let mut new = marker.content(&from, block).map_err(fail)?;
+        if block {
+            // So that any change of the record shows, even one below the digits printed.
+            let sha = &from.derived.run_sha256;
+            let short = sha.get(..16).unwrap_or(sha);
+            new = format!("{}\n\n<!-- run.json sha256 {short} -->", new.trim_end());
+        }
         out.push_str(&text[at..opened]);
         if block {
-            out.push_str(&format!("\n{}\n", new.trim_end()));
+            out.push('\n');
+            out.push_str(new.trim_end());
+            out.push('\n');
         } else {
             out.push_str(&new);
         }

@@ -1,5 +1,6 @@
 //! What does faster revocation cost? CPU above `none` against revocation lag: the headline.
 
+use super::frontier::draw_frontier;
 use super::labels::{Wanted, place};
 use super::rows::tick_label;
 use super::scale::{Kind, Scale, duration_ticks, round_up};
@@ -14,7 +15,7 @@ const TITLE: &str = "What does faster revocation cost?";
 
 /// Where a point stands on the lag axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Lag {
+pub(super) enum Lag {
     /// No revoked credential was accepted for longer than the probes can see.
     BelowResolution,
     /// Measured: the bound that stands for it and the largest seen, nanoseconds.
@@ -25,7 +26,7 @@ enum Lag {
 
 impl Lag {
     /// For the frontier: further right is worse.
-    const fn rank(self) -> f64 {
+    pub(super) const fn rank(self) -> f64 {
         match self {
             Self::BelowResolution => 0.0,
             Self::Measured(ns, _) => ns,
@@ -36,14 +37,14 @@ impl Lag {
 
 /// One point of the chart.
 #[derive(Clone, Debug)]
-struct Point {
-    arm: String,
-    lag: Lag,
-    cpu: Estimate,
+pub(super) struct Point {
+    pub(super) arm: String,
+    pub(super) lag: Lag,
+    pub(super) cpu: Estimate,
     bytes: f64,
-    hollow: bool,
+    pub(super) hollow: bool,
     note: Option<String>,
-    shared: bool,
+    pub(super) shared: bool,
     look: Look,
 }
 
@@ -174,15 +175,15 @@ fn caption(input: &Input<'_>, left_out: &[String]) -> String {
 }
 
 /// The plane of the plot.
-struct Plane {
-    area: Area,
+pub(super) struct Plane {
+    pub(super) area: Area,
     band: f64,
     x: Scale,
-    y: Scale,
+    pub(super) y: Scale,
 }
 
 impl Plane {
-    fn x_of(&self, lag: Lag) -> f64 {
+    pub(super) fn x_of(&self, lag: Lag) -> f64 {
         match lag {
             Lag::BelowResolution => self.area.x0 + self.band / 2.0,
             Lag::Measured(ns, _) => self.x.map(ns),
@@ -202,8 +203,8 @@ fn scene(
     let top = header(
         &mut scene,
         TITLE,
-        "CPU above none, server + Redis, µs per request (linear). Lower is better; further left is \
-         better.",
+        "CPU above none, server + Redis, µs per request (linear). Lower is better; further left \
+         is better.",
     );
     let plane = plane(input, points, width, (top + 4.0, height));
     let names = draw_plane(&mut scene, input, &plane, width);
@@ -220,7 +221,7 @@ fn scene(
             at: *at,
             radius: radius(point, points),
             lines: [Some(point.arm.clone()), point.note.clone()].into_iter().flatten().collect(),
-            color: point.look.color,
+            color: point.look.color.ink(),
             to_left: at.0 > f64::midpoint(plane.area.x0, plane.area.x1),
         })
         .collect();
@@ -361,59 +362,4 @@ fn draw_point(
     }
     point.look.draw(scene, (x, y), radius(point, all), point.hollow);
     taken
-}
-
-/// What no other point beats on both axes.
-fn draw_frontier(scene: &mut Scene, points: &[Point], plane: &Plane) -> Vec<Area> {
-    let shared: Vec<&Point> = points.iter().filter(|p| p.shared && comparable(p, points)).collect();
-    let all: Vec<&Point> = points.iter().filter(|p| comparable(p, points)).collect();
-    let steps_shared = steps(&shared, plane);
-    let steps_all = steps(&all, plane);
-    // Labels keep off both lines.
-    let taken = steps_all.windows(2).chain(steps_shared.windows(2)).map(|pair| {
-        let [(ax, ay), (bx, by)] = [pair[0], pair[1]];
-        Area::new(ax.min(bx), ay.min(by), ax.max(bx), ay.max(by)).grown(1.5)
-    });
-    let taken: Vec<Area> = taken.collect();
-    if steps_all != steps_shared {
-        for pair in steps_all.windows(2) {
-            scene.dashed(pair[0], pair[1], Rgb::GREY, 1);
-        }
-    }
-    if steps_shared.len() > 1 {
-        scene.path(steps_shared, Rgb(0xb4_bb_c4), 3);
-    }
-    taken
-}
-
-/// A token measured at a short lifetime is not a choice of its own: its point by law is.
-fn comparable(point: &Point, all: &[Point]) -> bool {
-    point.hollow || !all.iter().any(|other| other.hollow && other.arm == point.arm)
-}
-
-fn steps(points: &[&Point], plane: &Plane) -> Vec<(f64, f64)> {
-    let mut sorted = points.to_vec();
-    sorted.sort_by(|a, b| {
-        let by_lag = a.lag.rank().total_cmp(&b.lag.rank());
-        by_lag.then(a.cpu.value.total_cmp(&b.cpu.value))
-    });
-    let mut line: Vec<(f64, f64)> = Vec::new();
-    let mut best = f64::INFINITY;
-    for point in sorted {
-        if point.cpu.value >= best {
-            continue;
-        }
-        best = point.cpu.value;
-        let (x, y) = (plane.x_of(point.lag), plane.y.map(best / 1e3));
-        if let Some(&(_, above)) = line.last() {
-            line.push((x, above));
-        } else {
-            line.push((plane.area.x0, y));
-        }
-        line.push((x, y));
-    }
-    if let Some(&(_, y)) = line.last() {
-        line.push((plane.area.x1, y));
-    }
-    line
 }

@@ -194,7 +194,7 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
         let Some(&end) = line.last() else { continue };
         scene.path(line, curve.color, 2);
         let at = (area.x1.max(end.0), end.1);
-        let color = if curve.color == Rgb::GREY { Rgb::MUTED } else { curve.color };
+        let color = curve.color.ink();
         let lines = vec![curve.arm.clone()];
         wanted.push(Wanted { at, radius: 1.0, lines, color, to_left: false });
     }
