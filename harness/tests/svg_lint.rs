@@ -3,7 +3,9 @@
 
 use authbench_harness::measure::derive::derive;
 use authbench_harness::measure::synthetic::{self, Shape};
-use authbench_harness::record::run::{Role, Run};
+use authbench_harness::record::run::{
+    Arm, Cell, RevocationCost, RevocationLag, Role, Run, SizeRow, StrategyRecord,
+};
 use authbench_harness::report::lint::{Finding, lint, texts};
 use authbench_harness::report::{Files, render};
 
@@ -56,42 +58,35 @@ fn equal_values_do_not_put_labels_on_each_other() {
     readable("equal values", &run);
 }
 
+/// Appends what `again` makes of each item.
+fn repeat<T>(items: &mut Vec<T>, again: impl Fn(&T) -> Option<T>) {
+    let more: Vec<T> = items.iter().filter_map(again).collect();
+    items.extend(more);
+}
+
 /// `run` with its contenders and their parts once more under longer names.
 fn doubled(mut run: Run, suffix: &str) -> Run {
-    let rename = |id: &str| format!("{id}{suffix}");
-    let again: Vec<_> =
-        run.arms.iter().filter(|arm| arm.role == Role::Contender).cloned().collect();
-    for arm in again {
-        let (id, strategy) = (rename(&arm.id), rename(&arm.strategy));
-        let of_arm = |own: &str| own == arm.id;
-        let cells: Vec<_> = run.cells.iter().filter(|c| of_arm(&c.arm)).cloned().collect();
-        run.cells.extend(cells.into_iter().map(|mut cell| {
-            cell.arm.clone_from(&id);
-            cell
-        }));
-        let sizes: Vec<_> = run.sizes.iter().filter(|s| of_arm(&s.arm)).cloned().collect();
-        run.sizes.extend(sizes.into_iter().map(|mut row| {
-            row.arm.clone_from(&id);
-            row
-        }));
-        let own = arm.strategy.clone();
-        let mut declared = run.strategies.iter().find(|s| s.id == own).expect("declared").clone();
-        declared.id.clone_from(&strategy);
-        run.strategies.push(declared);
-        let lags: Vec<_> =
-            run.revocation_lag.iter().filter(|l| l.strategy == own).cloned().collect();
-        run.revocation_lag.extend(lags.into_iter().map(|mut lag| {
-            lag.strategy.clone_from(&strategy);
-            lag
-        }));
-        let costs: Vec<_> =
-            run.revocation_cost.iter().filter(|c| c.strategy == own).cloned().collect();
-        run.revocation_cost.extend(costs.into_iter().map(|mut cost| {
-            cost.strategy.clone_from(&strategy);
-            cost
-        }));
-        run.arms.push(authbench_harness::record::run::Arm { id, strategy, ..arm });
-    }
+    let ids: Vec<(String, String)> = (run.arms.iter())
+        .filter(|arm| arm.role == Role::Contender)
+        .map(|arm| (arm.id.clone(), arm.strategy.clone()))
+        .collect();
+    let arm = |own: &String| ids.iter().any(|(id, _)| id == own).then(|| format!("{own}{suffix}"));
+    let strategy =
+        |own: &String| ids.iter().any(|(_, id)| id == own).then(|| format!("{own}{suffix}"));
+    repeat(&mut run.cells, |cell| Some(Cell { arm: arm(&cell.arm)?, ..cell.clone() }));
+    repeat(&mut run.sizes, |row| Some(SizeRow { arm: arm(&row.arm)?, ..row.clone() }));
+    repeat(&mut run.strategies, |s| Some(StrategyRecord { id: strategy(&s.id)?, ..s.clone() }));
+    repeat(&mut run.revocation_lag, |lag| {
+        Some(RevocationLag { strategy: strategy(&lag.strategy)?, ..lag.clone() })
+    });
+    repeat(&mut run.revocation_cost, |cost| {
+        Some(RevocationCost { strategy: strategy(&cost.strategy)?, ..cost.clone() })
+    });
+    repeat(&mut run.arms, |own| {
+        let contender = own.role == Role::Contender;
+        let strategy = strategy(&own.strategy).filter(|_| contender)?;
+        Some(Arm { id: arm(&own.id)?, strategy, ..own.clone() })
+    });
     run
 }
 

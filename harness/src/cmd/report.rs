@@ -144,7 +144,7 @@ fn root() -> anyhow::Result<PathBuf> {
 /// A results folder as given: the folder itself or its record.
 fn folder(given: &Path) -> anyhow::Result<PathBuf> {
     let folder = if given.file_name().is_some_and(|name| name == RUN_FILE) && given.is_file() {
-        given.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        given.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
     } else {
         given
     };
@@ -239,7 +239,7 @@ fn spliced(document: &Path) -> anyhow::Result<(String, String)> {
     if !mentions(&old) {
         return Ok((old.clone(), old));
     }
-    let beside = document.parent().unwrap_or(Path::new(""));
+    let beside = document.parent().unwrap_or_else(|| Path::new(""));
     let mut sources: BTreeMap<String, Rc<Source>> = BTreeMap::new();
     let mut open = |name: &str| -> Result<Rc<Source>, String> {
         if let Some(source) = sources.get(name) {

@@ -75,15 +75,12 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     );
     Chart::draw("headline", TITLE, alt, |width| {
         let height = width.pick(430.0, 470.0);
-        // More room until every label has found a place.
-        let mut drawn = scene(input, &points, &caption, width, height);
-        for factor in [1.2, 1.5, 2.0, 3.0, 5.0] {
-            if drawn.1 {
-                break;
-            }
-            drawn = scene(input, &points, &caption, width, height * factor);
-        }
-        drawn.0
+        // More room until every label has found a place; crossing leaders only as a last resort.
+        let tries = [(1.0, true), (1.25, true), (1.6, true), (2.0, true), (2.0, false)];
+        let draw =
+            |(factor, strict)| scene(input, &points, &caption, width, (height * factor, strict));
+        let found = tries.into_iter().map(draw).find(|(_, done)| *done);
+        found.map_or_else(|| draw((4.0, false)).0, |(scene, _)| scene)
     })
     .map(Some)
 }
@@ -197,7 +194,7 @@ fn scene(
     points: &[Point],
     caption: &str,
     width: Width,
-    height: f64,
+    (height, strict): (f64, bool),
 ) -> (Scene, bool) {
     let mut scene = Scene::new(width.pixels());
     let top = header(
@@ -231,7 +228,7 @@ fn scene(
         (Area::new(x0, 0.0, x1, f64::MAX), Rgb(0xff_ff_ff)),
         (Area::new(x1, 0.0, plane.area.x1, f64::MAX), Rgb::BAND),
     ];
-    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles, &papers);
+    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles, &papers, strict);
     footer(&mut scene, plane.area.y1 + 44.0, caption);
     (scene, done)
 }
@@ -290,9 +287,7 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
     }
     scene.line((x0, y1), (x1, y1), Rgb::GREY, 1);
     let resolution = input.derived.revocation_lag.iter().map(|l| l.resolution_ns).max();
-    let resolution = resolution
-        .filter(|ns| *ns > 0)
-        .map_or_else(String::new, |ns| format!(" ({})", format::duration(ns as f64)));
+    let resolution = resolution.filter(|ns| *ns > 0).map_or_else(String::new, nearby);
     let ink = ink.anchor(Anchor::Middle);
     let max = plane.band - 6.0;
     let first = format!("below probe resolution{resolution}");
@@ -306,6 +301,11 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
     scene.text(f64::midpoint(x0, x1), y1 + 30.0, title, ink);
     // Labels keep below the names over the whole width: simple, and nothing is lost.
     Area::new(x0, y0, x1, a.max(b) - 6.0)
+}
+
+/// ` (2 ms)`; the number and its unit stay together.
+fn nearby(ns: u64) -> String {
+    format!(" ({})", format::duration(ns as f64).replace(' ', "\u{a0}"))
 }
 
 /// Radius whose area is proportional to the bytes.
@@ -323,16 +323,23 @@ fn dodge(points: &[Point], plane: &Plane) -> Vec<(f64, f64)> {
         let (x, y) = (plane.x_of(points[i].lag), plane.y.map(points[i].cpu.value / 1e3));
         let r = radius(&points[i], points);
         let room = plane.band / 2.0 - r - 2.0;
-        let free = |x: f64| {
-            let near = |j: usize, at: (f64, f64)| {
-                (at.0 - x).hypot(at.1 - y) < (r + radius(&points[j], points)) * 1.4
+        // Distance to the nearest point, in sums of radii; beyond 1.4 it no longer matters.
+        let clear = |x: f64| {
+            let others = places.iter().enumerate().filter_map(|(j, at)| Some((j, (*at)?)));
+            let apart = |(j, at): (usize, (f64, f64))| {
+                (at.0 - x).hypot(at.1 - y) / (r + radius(&points[j], points))
             };
-            !places.iter().enumerate().any(|(j, at)| at.is_some_and(|at| near(j, at)))
+            others.map(apart).fold(1.4, f64::min)
         };
         let banded = !matches!(points[i].lag, Lag::Measured(..));
         let shifts = (0..24).map(|k| f64::from((k + 1) / 2) * if k % 2 == 0 { -6.0 } else { 6.0 });
-        let shift = shifts.filter(|s| banded && s.abs() <= room).find(|s| free(x + s));
-        places[i] = Some((x + shift.unwrap_or(0.0), y));
+        let shifts = shifts.filter(|s| banded && s.abs() <= room);
+        // The first of the best: nearest to the middle.
+        let best = shifts.fold((0.0, -1.0), |(best, most), s| {
+            let here = clear(x + s);
+            if here > most { (s, here) } else { (best, most) }
+        });
+        places[i] = Some((x + best.0, y));
     }
     places.into_iter().flatten().collect()
 }

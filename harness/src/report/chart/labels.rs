@@ -31,7 +31,8 @@ const LINE: f64 = 14.0;
 const GAP: f64 = 5.0;
 
 /// Draws a label for every point, or says that there is no room. Behind each label, what it
-/// covers is painted over with the `papers` it stands on.
+/// covers is painted over with the `papers` it stands on. `strict` allows no leader across
+/// another, a label or a marker.
 #[must_use]
 pub fn place(
     scene: &mut Scene,
@@ -39,6 +40,7 @@ pub fn place(
     bounds: &Area,
     obstacles: &[Area],
     papers: &[(Area, Rgb)],
+    strict: bool,
 ) -> bool {
     let mut blocked: Vec<Area> = obstacles.to_vec();
     blocked.extend(wanted.iter().map(|w| square(w.at, w.radius + 1.0)));
@@ -49,18 +51,46 @@ pub fn place(
         a.1.total_cmp(&b.1).then(a.0.total_cmp(&b.0))
     });
     let up: Vec<usize> = down.iter().rev().copied().collect();
-    // Greedy, once in each direction; crossing leaders only where nothing else is left.
-    for strict in [true, false] {
-        let tries = [&down, &up].into_iter().filter_map(|order| world.place(order, strict));
-        let best = tries.min_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, placed)) = best {
-            for (label, want) in placed.iter().flatten().zip(wanted) {
-                draw(scene, label, want, papers);
-            }
-            return true;
-        }
+    // Greedy, once in each direction.
+    let tries = [&down, &up].into_iter().filter_map(|order| world.place(order, strict));
+    let Some((_, placed)) = tries.min_by(|a, b| a.0.total_cmp(&b.0)) else { return false };
+    for (label, want) in placed.iter().flatten().zip(wanted) {
+        draw(scene, label, want, papers);
     }
-    false
+    true
+}
+
+/// The end of a line that wants a label.
+#[derive(Clone, Debug)]
+pub struct LineEnd {
+    /// Where the line ends.
+    pub at: (f64, f64),
+    /// The label.
+    pub text: String,
+    /// Its colour.
+    pub color: Rgb,
+}
+
+/// Labels lines in a column at `x`, in the order of their ends, between `top` and `bottom`.
+pub fn stack(scene: &mut Scene, ends: &[LineEnd], x: f64, (top, bottom): (f64, f64)) {
+    const STEP: f64 = SIZE + 3.0;
+    let mut ends: Vec<&LineEnd> = ends.iter().collect();
+    ends.sort_by(|a, b| a.at.1.total_cmp(&b.at.1));
+    let mut places: Vec<f64> = Vec::new();
+    for end in &ends {
+        let free = places.last().map_or(top + STEP / 2.0, |last| last + STEP);
+        places.push(end.at.1.max(free));
+    }
+    // Pushed past the bottom, they move up again.
+    let mut limit = bottom - STEP / 2.0;
+    for place in places.iter_mut().rev() {
+        *place = place.min(limit);
+        limit = *place - STEP;
+    }
+    for (end, place) in ends.iter().zip(places) {
+        scene.line((end.at.0 + 2.0, end.at.1), (x - 3.0, place), Rgb::GREY, 1);
+        scene.text(x, place, end.text.as_str(), Ink::new(SIZE, end.color).bold());
+    }
 }
 
 /// What the labels have to share.
@@ -117,10 +147,10 @@ impl World<'_> {
     }
 
     fn is_free(&self, own: usize, label: &Placed, others: &[&Placed], strict: bool) -> bool {
-        self.bounds.contains(&label.area)
-            && !self.blocked.iter().any(|b| b.overlaps(&label.area))
-            && !collides(label, others, strict)
-            && !(strict && label.leader.is_some_and(|l| meets_marker(l, own, self.wanted)))
+        let covers = self.blocked.iter().any(|b| b.overlaps(&label.area));
+        let leads_over = strict && label.leader.is_some_and(|l| meets_marker(l, own, self.wanted));
+        let taken = covers || leads_over || collides(label, others, strict);
+        self.bounds.contains(&label.area) && !taken
     }
 }
 
