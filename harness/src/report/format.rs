@@ -35,7 +35,12 @@ pub fn estimate(e: &Estimate, unit: Unit) -> String {
 #[must_use]
 pub fn interval(e: &Estimate, unit: Unit) -> String {
     let [value, low, high] = [e.value, e.low, e.high].map(|v| v / unit.per);
-    let places = places((high - low) / 2.0, value);
+    let mut places = places((high - low) / 2.0, value);
+    // A bound that decides a verdict must not be rounded to zero.
+    let nearest = if low > 0.0 { low } else { -high };
+    if nearest > 0.0 && nearest * 10_f64.powi(places) < 0.5 {
+        places += 1;
+    }
     let show = |v: f64| fixed(v, places);
     format!("{} ({} to {})", show(value), show(low), show(high))
 }
@@ -170,6 +175,7 @@ mod tests {
         let show = |v, l, h| interval(&est(v, l, h), MICROS);
         assert_eq!(show(53_214.0, 51_480.0, 54_930.0), "53.2 (51.5 to 54.9)");
         assert_eq!(show(53_214.0, 49_800.0, 56_600.0), "53 (50 to 57)");
+        assert_eq!(show(640.0, 40.0, 1_240.0), "0.64 (0.04 to 1.24)");
         assert_eq!(show(653.0, 310.0, 990.0), "0.7 (0.3 to 1.0)");
         assert_eq!(show(1_234_567.0, 1_200_000.0, 1_270_000.0), "1,230 (1,200 to 1,270)");
     }

@@ -1,23 +1,25 @@
 //! One colour and one marker per strategy, the same in every chart.
 //!
-//! Both follow from the strategy's row in the registry, so nothing here knows one by name. Seven
-//! colours and five marker shapes repeat only after 35 rows.
+//! Both follow from the strategy's row in the registry, so nothing here knows one by name. Nine
+//! colours and five marker shapes repeat only after 45 rows.
 
 use authbench::strategy::StrategyKind;
 
 use super::chart::scene::{Rgb, Scene};
 use crate::record::run::Run;
 
-/// Colours told apart with the common colour-vision deficiencies, each at least 3:1 against white
-/// (after Okabe and Ito, and Tol).
-pub const COLORS: [Rgb; 7] = [
+/// Colours told apart with the common colour-vision deficiencies, each at least 3:1 against white:
+/// two of Okabe and Ito's, the others found by a search for the largest least distance.
+pub const COLORS: [Rgb; 9] = [
     Rgb(0x00_72_b2),
     Rgb(0xd5_5e_00),
-    Rgb(0x00_8f_68),
-    Rgb(0x88_22_55),
-    Rgb(0x8f_6a_00),
-    Rgb(0x33_22_88),
-    Rgb(0xbd_55_a0),
+    Rgb(0x11_55_44),
+    Rgb(0xbb_00_ff),
+    Rgb(0x55_77_33),
+    Rgb(0xff_00_77),
+    Rgb(0x33_22_66),
+    Rgb(0xff_55_55),
+    Rgb(0x44_33_00),
 ];
 
 /// The shape of a point.
@@ -144,8 +146,9 @@ mod tests {
     #[test]
     fn every_colour_stands_out_from_white() {
         for color in COLORS {
-            let contrast = 1.05 / (luminance(color.0) + 0.05);
-            assert!(contrast >= 3.0, "{:06x}: {contrast:.2}", color.0);
+            assert!(color.contrast() >= 3.0, "{:06x}: {:.2}", color.0, color.contrast());
+            let ink = color.ink().contrast();
+            assert!(ink >= 4.5, "{:06x}: {ink:.2}", color.0);
         }
     }
 
@@ -163,26 +166,14 @@ mod tests {
             for (i, a) in COLORS.iter().enumerate() {
                 for b in &COLORS[i + 1..] {
                     let distance = apart(seen(a.0, &view), seen(b.0, &view));
-                    assert!(distance >= 7.0, "{:06x} {:06x} {distance:.1}", a.0, b.0);
+                    assert!(distance >= 15.0, "{:06x} {:06x} {distance:.1}", a.0, b.0);
                 }
             }
         }
     }
 
-    fn linear(color: u32) -> [f64; 3] {
-        [16, 8, 0].map(|shift| {
-            let c = f64::from((color >> shift) & 0xff) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        })
-    }
-
-    fn luminance(color: u32) -> f64 {
-        let [r, g, b] = linear(color);
-        0.2126 * r + 0.7152 * g + 0.0722 * b
-    }
-
     fn seen(color: u32, view: &[[f64; 3]; 3]) -> [f64; 3] {
-        let rgb = linear(color);
+        let rgb = Rgb(color).linear();
         view.map(|row| row.iter().zip(rgb).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0))
     }
 

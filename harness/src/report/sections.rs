@@ -5,6 +5,7 @@ use super::format::{self, MISSING, PERCENT, count};
 use super::page::{Figure, Page, Section, Table};
 use super::tables;
 use super::verdicts::{code, limits, machine_in_short, sentences};
+use crate::record::integrity::findings;
 use crate::record::run::{Run, Status};
 
 /// The page of a run with its charts.
@@ -42,6 +43,16 @@ fn banners(run: &Run) -> Vec<String> {
         }
         Status::Complete => vec![],
     };
+    let found = findings(run);
+    if let (Some(first), Status::Complete) = (found.first(), run.run.status) {
+        said.push(format!(
+            "NOT VALID AS A MEASUREMENT. `authbench validate` finds {} faults in this record, the \
+             first at {}: {}.",
+            found.len(),
+            first.place,
+            first.what
+        ));
+    }
     if !run.run.citable {
         said.push(format!("Preview, do not cite: profile `{}`.", run.run.profile));
     }

@@ -33,6 +33,9 @@ pub fn code(id: &str) -> String {
     format!("`{id}`")
 }
 
+/// A choice of arms.
+type Which<'a> = &'a dyn Fn(&ArmResult) -> bool;
+
 /// What the run allows to be said, the conditions first.
 #[must_use]
 pub fn sentences(input: &Input<'_>) -> Vec<String> {
@@ -42,7 +45,7 @@ pub fn sentences(input: &Input<'_>) -> Vec<String> {
     let on_node = |arm: &ArmResult| promised(input, arm, "immediate", "node");
     let at_expiry = |arm: &ArmResult| declared(input, arm).is_some_and(|s| s.revoke == "at-expiry");
     let between = |arm: &ArmResult| declared(input, arm).is_some_and(|s| s.revoke == "within");
-    let groups: [(&str, &dyn Fn(&ArmResult) -> bool); 4] = [
+    let groups: [(&str, Which<'_>); 4] = [
         ("that take a credential back at once on every node", &at_once),
         ("that take it back at once on the one node that knows it", &on_node),
         ("that take it back within a bound", &between),

@@ -94,7 +94,7 @@ fn row(input: &Input<'_>, arm: &ArmResult, above: &Estimate, none: f64) -> Row {
     Row {
         label: arm.arm.clone(),
         value: format!("+{}", format::estimate(above, format::MICROS)).replace("+-", "-"),
-        ink: if contender { color } else { Rgb::MUTED },
+        ink: color.ink(),
         parts: parts.into_iter().filter(|part| us(1.0) < part.to - part.from).collect(),
         whisker: Some((us(none + above.low), us(none + above.high))),
         point: None,

@@ -1,8 +1,9 @@
 //! What does faster revocation cost? CPU above `none` against revocation lag: the headline.
 
+use super::frontier::draw_frontier;
 use super::labels::{Wanted, place};
 use super::rows::tick_label;
-use super::scale::{Kind, Scale, round_up};
+use super::scale::{Kind, Scale, duration_ticks, round_up};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, conditions, extent, footer, header, metrics};
 use crate::record::derived::{ArmResult, Estimate, RevocationLagResult};
@@ -14,7 +15,7 @@ const TITLE: &str = "What does faster revocation cost?";
 
 /// Where a point stands on the lag axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Lag {
+pub(super) enum Lag {
     /// No revoked credential was accepted for longer than the probes can see.
     BelowResolution,
     /// Measured: the bound that stands for it and the largest seen, nanoseconds.
@@ -25,7 +26,7 @@ enum Lag {
 
 impl Lag {
     /// For the frontier: further right is worse.
-    const fn rank(self) -> f64 {
+    pub(super) const fn rank(self) -> f64 {
         match self {
             Self::BelowResolution => 0.0,
             Self::Measured(ns, _) => ns,
@@ -36,14 +37,14 @@ impl Lag {
 
 /// One point of the chart.
 #[derive(Clone, Debug)]
-struct Point {
-    arm: String,
-    lag: Lag,
-    cpu: Estimate,
+pub(super) struct Point {
+    pub(super) arm: String,
+    pub(super) lag: Lag,
+    pub(super) cpu: Estimate,
     bytes: f64,
-    hollow: bool,
+    pub(super) hollow: bool,
     note: Option<String>,
-    shared: bool,
+    pub(super) shared: bool,
     look: Look,
 }
 
@@ -74,13 +75,12 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     );
     Chart::draw("headline", TITLE, alt, |width| {
         let height = width.pick(430.0, 470.0);
-        // More room until every label has found a place.
-        let tries =
-            [1.0, 1.3, 1.7, 2.4, 3.5].map(|f| scene(input, &points, &caption, width, height * f));
-        let [first, rest @ ..] = tries;
-        rest.into_iter()
-            .fold(first, |(found, done), next| if done { (found, done) } else { next })
-            .0
+        // More room until every label has found a place; crossing leaders only as a last resort.
+        let tries = [(1.0, true), (1.25, true), (1.6, true), (2.0, true), (2.0, false)];
+        let draw =
+            |(factor, strict)| scene(input, &points, &caption, width, (height * factor, strict));
+        let found = tries.into_iter().map(draw).find(|(_, done)| *done);
+        found.map_or_else(|| draw((4.0, false)).0, |(scene, _)| scene)
     })
     .map(Some)
 }
@@ -172,15 +172,15 @@ fn caption(input: &Input<'_>, left_out: &[String]) -> String {
 }
 
 /// The plane of the plot.
-struct Plane {
-    area: Area,
+pub(super) struct Plane {
+    pub(super) area: Area,
     band: f64,
     x: Scale,
-    y: Scale,
+    pub(super) y: Scale,
 }
 
 impl Plane {
-    fn x_of(&self, lag: Lag) -> f64 {
+    pub(super) fn x_of(&self, lag: Lag) -> f64 {
         match lag {
             Lag::BelowResolution => self.area.x0 + self.band / 2.0,
             Lag::Measured(ns, _) => self.x.map(ns),
@@ -194,20 +194,20 @@ fn scene(
     points: &[Point],
     caption: &str,
     width: Width,
-    height: f64,
+    (height, strict): (f64, bool),
 ) -> (Scene, bool) {
     let mut scene = Scene::new(width.pixels());
     let top = header(
         &mut scene,
         TITLE,
-        "CPU above none, server + Redis, µs per request (linear). Lower is better; further left is \
-         better.",
+        "CPU above none, server + Redis, µs per request (linear). Lower is better; further left \
+         is better.",
     );
     let plane = plane(input, points, width, (top + 4.0, height));
     let names = draw_plane(&mut scene, input, &plane, width);
-    draw_frontier(&mut scene, points, &plane);
     let places = dodge(points, &plane);
     let mut obstacles = vec![names];
+    obstacles.extend(draw_frontier(&mut scene, points, &plane));
     for (point, at) in points.iter().zip(&places) {
         obstacles.extend(draw_point(&mut scene, point, *at, &plane, points));
     }
@@ -218,11 +218,17 @@ fn scene(
             at: *at,
             radius: radius(point, points),
             lines: [Some(point.arm.clone()), point.note.clone()].into_iter().flatten().collect(),
-            color: point.look.color,
+            color: point.look.color.ink(),
             to_left: at.0 > f64::midpoint(plane.area.x0, plane.area.x1),
         })
         .collect();
-    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles);
+    let (x0, x1) = (plane.area.x0 + plane.band, plane.area.x1 - plane.band);
+    let papers = [
+        (Area::new(plane.area.x0, 0.0, x0, f64::MAX), Rgb::BAND),
+        (Area::new(x0, 0.0, x1, f64::MAX), Rgb(0xff_ff_ff)),
+        (Area::new(x1, 0.0, plane.area.x1, f64::MAX), Rgb::BAND),
+    ];
+    let done = place(&mut scene, &wanted, &plane.area.grown(-2.0), &obstacles, &papers, strict);
     footer(&mut scene, plane.area.y1 + 44.0, caption);
     (scene, done)
 }
@@ -232,7 +238,7 @@ fn plane(input: &Input<'_>, points: &[Point], width: Width, (top, height): (f64,
     let (low, high) = extent(values).unwrap_or((0.0, 1.0));
     let (low, high) = (low / 1e3, high / 1e3);
     let high = round_up(high * 1.04);
-    let low = if low < 0.0 { low - (high - low) * 0.04 } else { -(high * 0.05) };
+    let low = if low < 0.0 { low - (high - low) * 0.08 } else { -(high * 0.1) };
     let labels = Scale::new(Kind::Linear, (low, high), (0.0, 1.0));
     let gutter = labels.ticks(7).into_iter().map(|t| metrics::width(&tick_label(t), 11.0, false));
     let left = MARGIN + gutter.fold(0.0, f64::max) + 6.0;
@@ -266,8 +272,7 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
         scene.text(x0 - 6.0, y, tick_label(tick), ink.anchor(Anchor::End));
     }
     let mut free = f64::MIN;
-    for decade in 3..14 {
-        let ns = 10_f64.powi(decade);
+    for ns in duration_ticks(0.0, f64::MAX) {
         let (x, text) = (plane.x.map(ns), format::duration(ns));
         if x <= x0 + plane.band || x >= x1 - plane.band {
             continue;
@@ -282,9 +287,7 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
     }
     scene.line((x0, y1), (x1, y1), Rgb::GREY, 1);
     let resolution = input.derived.revocation_lag.iter().map(|l| l.resolution_ns).max();
-    let resolution = resolution
-        .filter(|ns| *ns > 0)
-        .map_or_else(String::new, |ns| format!(" ({})", format::duration(ns as f64)));
+    let resolution = resolution.filter(|ns| *ns > 0).map_or_else(String::new, nearby);
     let ink = ink.anchor(Anchor::Middle);
     let max = plane.band - 6.0;
     let first = format!("below probe resolution{resolution}");
@@ -298,6 +301,11 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
     scene.text(f64::midpoint(x0, x1), y1 + 30.0, title, ink);
     // Labels keep below the names over the whole width: simple, and nothing is lost.
     Area::new(x0, y0, x1, a.max(b) - 6.0)
+}
+
+/// ` (2 ms)`; the number and its unit stay together.
+fn nearby(ns: u64) -> String {
+    format!(" ({})", format::duration(ns as f64).replace(' ', "\u{a0}"))
 }
 
 /// Radius whose area is proportional to the bytes.
@@ -315,16 +323,23 @@ fn dodge(points: &[Point], plane: &Plane) -> Vec<(f64, f64)> {
         let (x, y) = (plane.x_of(points[i].lag), plane.y.map(points[i].cpu.value / 1e3));
         let r = radius(&points[i], points);
         let room = plane.band / 2.0 - r - 2.0;
-        let free = |x: f64| {
-            let near = |j: usize, at: (f64, f64)| {
-                (at.0 - x).hypot(at.1 - y) < (r + radius(&points[j], points)) * 1.25
+        // Distance to the nearest point, in sums of radii; beyond 1.4 it no longer matters.
+        let clear = |x: f64| {
+            let others = places.iter().enumerate().filter_map(|(j, at)| Some((j, (*at)?)));
+            let apart = |(j, at): (usize, (f64, f64))| {
+                (at.0 - x).hypot(at.1 - y) / (r + radius(&points[j], points))
             };
-            !places.iter().enumerate().any(|(j, at)| at.is_some_and(|at| near(j, at)))
+            others.map(apart).fold(1.4, f64::min)
         };
         let banded = !matches!(points[i].lag, Lag::Measured(..));
         let shifts = (0..24).map(|k| f64::from((k + 1) / 2) * if k % 2 == 0 { -6.0 } else { 6.0 });
-        let shift = shifts.filter(|s| banded && s.abs() <= room).find(|s| free(x + s));
-        places[i] = Some((x + shift.unwrap_or(0.0), y));
+        let shifts = shifts.filter(|s| banded && s.abs() <= room);
+        // The first of the best: nearest to the middle.
+        let best = shifts.fold((0.0, -1.0), |(best, most), s| {
+            let here = clear(x + s);
+            if here > most { (s, here) } else { (best, most) }
+        });
+        places[i] = Some((x + best.0, y));
     }
     places.into_iter().flatten().collect()
 }
@@ -354,52 +369,4 @@ fn draw_point(
     }
     point.look.draw(scene, (x, y), radius(point, all), point.hollow);
     taken
-}
-
-/// What no other point beats on both axes.
-fn draw_frontier(scene: &mut Scene, points: &[Point], plane: &Plane) {
-    let shared: Vec<&Point> = points.iter().filter(|p| p.shared && comparable(p, points)).collect();
-    let all: Vec<&Point> = points.iter().filter(|p| comparable(p, points)).collect();
-    let steps_shared = steps(&shared, plane);
-    let steps_all = steps(&all, plane);
-    if steps_all != steps_shared {
-        for pair in steps_all.windows(2) {
-            scene.dashed(pair[0], pair[1], Rgb::GREY, 1);
-        }
-    }
-    if steps_shared.len() > 1 {
-        scene.path(steps_shared, Rgb(0xb4_bb_c4), 3);
-    }
-}
-
-/// A token measured at a short lifetime is not a choice of its own: its point by law is.
-fn comparable(point: &Point, all: &[Point]) -> bool {
-    point.hollow || !all.iter().any(|other| other.hollow && other.arm == point.arm)
-}
-
-fn steps(points: &[&Point], plane: &Plane) -> Vec<(f64, f64)> {
-    let mut sorted = points.to_vec();
-    sorted.sort_by(|a, b| {
-        let by_lag = a.lag.rank().total_cmp(&b.lag.rank());
-        by_lag.then(a.cpu.value.total_cmp(&b.cpu.value))
-    });
-    let mut line: Vec<(f64, f64)> = Vec::new();
-    let mut best = f64::INFINITY;
-    for point in sorted {
-        if point.cpu.value >= best {
-            continue;
-        }
-        best = point.cpu.value;
-        let (x, y) = (plane.x_of(point.lag), plane.y.map(best / 1e3));
-        if let Some(&(_, above)) = line.last() {
-            line.push((x, above));
-        } else {
-            line.push((plane.area.x0, y));
-        }
-        line.push((x, y));
-    }
-    if let Some(&(_, y)) = line.last() {
-        line.push((plane.area.x1, y));
-    }
-    line
 }

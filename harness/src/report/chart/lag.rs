@@ -1,6 +1,6 @@
 //! How much exposure is left? Revocation lag of every trial, as a distribution per strategy.
 
-use super::scale::{Kind, Scale};
+use super::scale::{Kind, Scale, duration_ticks};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, extent, footer, header, metrics};
 use crate::record::derived::RevocationLagResult;
@@ -9,6 +9,8 @@ use crate::report::format;
 const TITLE: &str = "How long does a revoked credential go on working?";
 const ROW: f64 = 62.0;
 const CURVE: f64 = 30.0;
+/// Height of a second line of words, pixels.
+const SECOND: f64 = 16.0;
 
 /// The chart, when anything was measured.
 ///
@@ -39,8 +41,12 @@ fn below(row: &RevocationLagResult) -> usize {
 
 fn figures(row: &RevocationLagResult) -> String {
     let s = if row.stale_accepts == 1 { "" } else { "s" };
+    let unrefused = match row.unrefused {
+        0 => String::new(),
+        n => format!("; {n} never refused"),
+    };
     format!(
-        "{} of {} below {}; {} stale accept{s}",
+        "{} of {} below {}; {} stale accept{s}{unrefused}",
         below(row),
         row.trials,
         format::duration(row.resolution_ns as f64),
@@ -57,10 +63,12 @@ fn scene(input: &Input<'_>, rows: &[&RevocationLagResult], caption: &str, width:
     let largest = extent(rows.iter().filter_map(|row| row.max_ns).map(|ns| ns as f64));
     let to = largest.map_or(resolution * 1e3, |(_, max)| max.max(resolution * 1e3)) * 1.5;
     let x = Scale::new(Kind::Log, (resolution, to), (left, right));
-    let bottom = top + ROW * rows.len() as f64;
+    let beside = rows.iter().all(|row| fits_beside(row, width.pixels()));
+    let each = if beside { ROW } else { ROW + SECOND };
+    let bottom = top + each * rows.len() as f64;
     let ink = Ink::new(11.0, Rgb::MUTED).anchor(Anchor::Middle);
     let mut free = f64::MIN;
-    for tick in x.ticks(((right - left) / 80.0) as usize) {
+    for tick in duration_ticks(resolution, to) {
         let text = format::duration(tick);
         let area = ink.area(x.map(tick), 0.0, &text);
         if area.x0 > free && area.x1 <= scene.width {
@@ -75,24 +83,33 @@ fn scene(input: &Input<'_>, rows: &[&RevocationLagResult], caption: &str, width:
     let ink = Ink::new(12.0, Rgb::MUTED).anchor(Anchor::Middle);
     scene.text(f64::midpoint(left, right), bottom + 28.0, title, ink);
     for (i, row) in rows.iter().enumerate() {
-        draw_row(&mut scene, input, row, &x, Area::new(left, top + ROW * i as f64, right, 0.0));
+        let y = top + each * i as f64;
+        let below = if beside { 0.0 } else { SECOND };
+        let ends = Area::new(left, y + below, right, y + each);
+        let color = input.palette.look(&row.strategy).color;
+        scene.text(MARGIN, y + 10.0, label(row), Ink::new(12.0, color.ink()).bold());
+        let (end, anchor) =
+            if beside { (scene.width - MARGIN, Anchor::End) } else { (MARGIN, Anchor::Start) };
+        let ink = Ink::new(11.0, Rgb::INK).anchor(anchor);
+        scene.text(end, y + 10.0 + below, figures(row), ink);
+        draw_row(&mut scene, row, color, &x, ends);
     }
     footer(&mut scene, bottom + 42.0, caption);
     scene
 }
 
-fn draw_row(scene: &mut Scene, input: &Input<'_>, row: &RevocationLagResult, x: &Scale, at: Area) {
-    let color = input.palette.look(&row.strategy).color;
-    let text = figures(row);
-    let note = if row.node_scoped { " (one node)" } else { "" };
-    let label = format!("{}{note}", row.strategy);
-    let ink = Ink::new(12.0, color).bold();
-    scene.text(MARGIN, at.y0 + 10.0, label.as_str(), ink);
-    let end = scene.width - MARGIN;
-    let value = Ink::new(11.0, Rgb::INK).anchor(Anchor::End);
-    let long = metrics::width(&label, 12.0, true) + metrics::width(&text, 11.0, false) + 10.0;
-    let short = format!("{} trials; {} stale", row.trials, format::count(row.stale_accepts));
-    scene.text(end, at.y0 + 10.0, if long > end - MARGIN { short } else { text }, value);
+fn label(row: &RevocationLagResult) -> String {
+    format!("{}{}", row.strategy, if row.node_scoped { " (one node)" } else { "" })
+}
+
+/// Whether label and figures stand side by side.
+fn fits_beside(row: &RevocationLagResult, width: f64) -> bool {
+    let words =
+        metrics::width(&label(row), 12.0, true) + metrics::width(&figures(row), 11.0, false);
+    words + 10.0 <= width - 2.0 * MARGIN
+}
+
+fn draw_row(scene: &mut Scene, row: &RevocationLagResult, color: Rgb, x: &Scale, at: Area) {
     let (high, low) = (at.y0 + 22.0, at.y0 + 22.0 + CURVE);
     scene.rect(Area::new(at.x0, high, at.x1, low), Rgb::BAND);
     let small = Ink::new(10.0, Rgb::MUTED).anchor(Anchor::End);
@@ -106,8 +123,8 @@ fn draw_row(scene: &mut Scene, input: &Input<'_>, row: &RevocationLagResult, x: 
         line.push((px, y(i)));
         line.push((px, y(i + 1)));
     }
-    let seen = row.unrefused == 0;
-    if seen {
+    // A trial without a refusal lasted longer than was watched: its end is not known.
+    if row.unrefused == 0 {
         line.push((at.x1, high));
     }
     scene.path(line, color, 2);

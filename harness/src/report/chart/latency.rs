@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::{Wanted, place};
+use super::labels::{LineEnd, stack};
 use super::rows::tick_label;
 use super::scale::{Kind, Scale};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
@@ -70,13 +70,13 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
 fn caption(input: &Input<'_>, panels: &[Panel]) -> String {
     let n = extent(panels.iter().flat_map(|p| &p.curves).map(|c| c.n as f64));
     let (low, high) = n.unwrap_or((0.0, 0.0));
+    let (low, high) = (format::count(low as u64), format::count(high as u64));
+    let n = if low == high { low } else { format!("{low} to {high}") };
     let source = if input.run.plan.latency_window_ms > 0 { "windows" } else { "slots" };
     format!(
-        "Histograms merged over blocks ({source}), {} to {} requests an arm; a line ends where \
+        "Histograms merged over blocks ({source}), {n} requests an arm; a line ends where \
          fewer than 100 samples lie beyond. Response time counts from the intended start. The \
          lines are of this machine: differences to none, with intervals, are in the table. {}",
-        format::count(low as u64),
-        format::count(high as u64),
         conditions(input)
     )
 }
@@ -130,28 +130,19 @@ fn scene(panels: &[Panel], caption: &str, width: Width) -> Scene {
     let values = panels.iter().flat_map(|p| &p.curves).flat_map(|c| &c.points);
     let (low, high) = extent(values.map(|(_, ns)| *ns as f64 / 1e3)).unwrap_or((1.0, 10.0));
     let most = panels.iter().map(|p| p.curves.len()).max().unwrap_or(0) as f64;
-    let mut height = (most * 20.0 + 60.0).max(220.0);
-    loop {
-        let mut attempt = scene.clone();
-        let mut done = true;
-        for (i, panel) in panels.iter().enumerate() {
-            let x = MARGIN + (i % columns) as f64 * (each + gap);
-            let y = top + (i / columns) as f64 * (height + 82.0);
-            let frame = Area::new(x, y, x + each, y + height);
-            done &= draw_panel(&mut attempt, panel, frame, (low / 1.1, high * 1.1));
-        }
-        if done || height > 1_500.0 {
-            scene = attempt;
-            break;
-        }
-        height *= 1.3;
+    let height = (most * 17.0 + 30.0).max(220.0);
+    for (i, panel) in panels.iter().enumerate() {
+        let x = MARGIN + (i % columns) as f64 * (each + gap);
+        let y = top + (i / columns) as f64 * (height + 82.0);
+        let frame = Area::new(x, y, x + each, y + height);
+        draw_panel(&mut scene, panel, frame, (low / 1.1, high * 1.1));
     }
     let lines = panels.len().div_ceil(columns) as f64;
     footer(&mut scene, top + lines * (height + 82.0) - 14.0, caption);
     scene
 }
 
-fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64)) -> bool {
+fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64)) {
     let ink = Ink::new(11.0, Rgb::MUTED);
     scene.text(frame.x0, frame.y0 + 10.0, panel.name.as_str(), Ink::new(13.0, Rgb::INK).bold());
     let names = panel.curves.iter().map(|c| metrics::width(&c.arm, 12.0, true));
@@ -167,18 +158,24 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
     }
     let last = panel.curves.iter().filter_map(|c| c.points.last()).map(|(p, _)| nines(*p));
     let x = Scale::new(Kind::Linear, (0.0, last.fold(1.0, f64::max)), (area.x0, area.x1));
+    let mut free = f64::MIN;
     for (permille, name) in [(0, "0"), (500, "50 %"), (900, "90 %"), (990, "99 %"), (999, "99.9 %")]
     {
         let at = x.map(nines(permille));
         if nines(permille) <= last_nines(panel) + 1e-9 {
             scene.line((at, area.y0), (at, area.y1), Rgb::GRID, 1);
-            scene.text(at, area.y1 + 11.0, name, ink.anchor(Anchor::Middle));
+            let ink = ink.anchor(Anchor::Middle);
+            let taken = ink.area(at, 0.0, name);
+            if taken.x0 > free {
+                scene.text(at, area.y1 + 11.0, name, ink);
+                free = taken.x1 + 4.0;
+            }
         }
     }
     scene.line((area.x0, area.y1), (area.x1, area.y1), Rgb::GREY, 1);
     let middle = f64::midpoint(area.x0, area.x1);
     scene.text(middle, area.y1 + 28.0, "percentile", ink.anchor(Anchor::Middle));
-    let mut wanted = Vec::new();
+    let mut ends = Vec::new();
     for curve in &panel.curves {
         let line: Vec<(f64, f64)> = curve
             .points
@@ -187,13 +184,10 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, frame: Area, domain: (f64, f64))
             .collect();
         let Some(&end) = line.last() else { continue };
         scene.path(line, curve.color, 2);
-        let at = (area.x1.max(end.0), end.1);
-        let color = if curve.color == Rgb::GREY { Rgb::MUTED } else { curve.color };
-        let lines = vec![curve.arm.clone()];
-        wanted.push(Wanted { at, radius: 1.0, lines, color, to_left: false });
+        let color = curve.color.ink();
+        ends.push(LineEnd { at: end, text: curve.arm.clone(), color });
     }
-    let right = Area::new(area.x1 + 2.0, frame.y0 + 18.0, frame.x1, area.y1 + 20.0);
-    place(scene, &wanted, &right, &[])
+    stack(scene, &ends, area.x1 + 16.0, (area.y0, area.y1 + 8.0));
 }
 
 fn last_nines(panel: &Panel) -> f64 {

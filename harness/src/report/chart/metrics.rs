@@ -27,7 +27,7 @@ fn advance(c: char) -> u16 {
     match c {
         ' '..='~' => ASCII[c as usize - ' ' as usize],
         'µ' => 636,
-        '·' => 318,
+        '·' | '\u{a0}' => 318,
         '–' => 500,
         _ => OTHER,
     }
@@ -37,7 +37,7 @@ fn advance(c: char) -> u16 {
 #[must_use]
 pub fn wrap(text: &str, max: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
         if let Some(line) = lines.last_mut() {
             let longer = format!("{line} {word}");
             if width(&longer, size, bold) <= max {

@@ -59,7 +59,7 @@ fn group(input: &Input<'_>, operation: &str) -> Group {
                 None => m.strategy.clone(),
             },
             value: format::estimate(&m.cpu_ns, format::MICROS),
-            ink: look.color,
+            ink: look.color.ink(),
             parts: vec![],
             whisker: Some((us(m.cpu_ns.low), us(m.cpu_ns.high))),
             point: Some((us(m.cpu_ns.value), look)),

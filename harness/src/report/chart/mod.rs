@@ -1,6 +1,7 @@
 //! The charts: each answers one question, drawn once for a desktop and once for a phone.
 
 pub mod cpu;
+mod frontier;
 pub mod headline;
 pub mod labels;
 pub mod lag;

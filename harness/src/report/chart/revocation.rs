@@ -86,7 +86,7 @@ fn row(input: &Input<'_>, result: &RevocationCostResult) -> Option<Row> {
             .flatten()
             .collect::<Vec<_>>()
             .join(", "),
-        ink: if useless { Rgb::MUTED } else { color },
+        ink: color.ink(),
         parts: parts.into_iter().filter(|part| part.to > part.from).collect(),
         whisker: Some((us(cpu.low), us(cpu.high))),
         point: None,

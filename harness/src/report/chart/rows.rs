@@ -95,6 +95,9 @@ impl Rows {
         let rows: f64 = self.rows().map(|row| height(row, stacked, scene.width)).sum();
         let bottom = top + headings as f64 * HEADING + rows + 4.0;
         self.draw_axis(&mut scene, &scale, (left, right), (top, bottom));
+        if !stacked {
+            self.draw_grid(&mut scene, &scale, (left, right), (top, bottom));
+        }
         let mut y = top;
         for group in &self.groups {
             if !group.heading.is_empty() {
@@ -103,8 +106,13 @@ impl Rows {
                 y += HEADING;
             }
             for line in &group.rows {
+                let below = y + height(line, stacked, width.pixels());
+                if stacked {
+                    // Through the bars only, so that no line crosses the words above them.
+                    self.draw_grid(&mut scene, &scale, (left, right), (below - 21.0, below - 3.0));
+                }
                 draw_row(&mut scene, line, &scale, stacked, (left, y));
-                y += height(line, stacked, width.pixels());
+                y = below;
             }
         }
         footer(&mut scene, bottom + AXIS, &self.caption);
@@ -166,6 +174,24 @@ impl Rows {
         y + 18.0
     }
 
+    /// Vertical lines at the ticks and the marks.
+    fn draw_grid(
+        &self,
+        scene: &mut Scene,
+        scale: &Scale,
+        (left, right): (f64, f64),
+        (top, bottom): (f64, f64),
+    ) {
+        for tick in ticks(scale, left, right) {
+            let x = scale.map(tick);
+            scene.line((x, top), (x, bottom), Rgb::GRID, 1);
+        }
+        for (at, _) in &self.marks {
+            let x = scale.map(*at);
+            scene.dashed((x, top), (x, bottom), Rgb::MUTED, 1);
+        }
+    }
+
     fn draw_axis(
         &self,
         scene: &mut Scene,
@@ -175,9 +201,8 @@ impl Rows {
     ) {
         let ink = Ink::new(11.0, Rgb::MUTED).anchor(Anchor::Middle);
         let mut free = f64::MIN;
-        for tick in scale.ticks(((right - left) / 70.0) as usize) {
+        for tick in ticks(scale, left, right) {
             let x = scale.map(tick);
-            scene.line((x, top), (x, bottom), Rgb::GRID, 1);
             let text = tick_label(tick);
             let area = ink.area(x, 0.0, &text);
             if area.x0 > free {
@@ -190,7 +215,7 @@ impl Rows {
         // From the right, so that the larger mark keeps its name.
         for (at, name) in self.marks.iter().rev() {
             let x = scale.map(*at);
-            scene.dashed((x, top - 6.0), (x, bottom), Rgb::MUTED, 1);
+            scene.line((x, top - 7.0), (x, top - 2.0), Rgb::MUTED, 1);
             let ink = Ink::new(11.0, Rgb::MUTED).anchor(Anchor::End);
             let area = ink.area(x + 4.0, 0.0, name);
             if area.x1 < free && area.x0 > MARGIN {
@@ -207,6 +232,10 @@ impl Rows {
         let x = if fits { middle } else { scene.width / 2.0 };
         scene.wrapped((x, bottom + 28.0), &self.axis, max, ink);
     }
+}
+
+fn ticks(scale: &Scale, left: f64, right: f64) -> Vec<f64> {
+    scale.ticks(((right - left) / 70.0) as usize)
 }
 
 /// Height of a row, pixels: label, value and bar side by side or above each other.

@@ -67,6 +67,32 @@ pub fn round_up(value: f64) -> f64 {
     step.iter().map(|s| s * decade).find(|v| *v >= value * 0.999_999).unwrap_or(value)
 }
 
+/// Durations a reader thinks in, nanoseconds.
+const DURATIONS: [f64; 17] = [
+    1e3,
+    1e4,
+    1e5,
+    1e6,
+    1e7,
+    1e8,
+    1e9,
+    10e9,
+    60e9,
+    900e9,
+    3_600e9,
+    43_200e9,
+    86_400e9,
+    604_800e9,
+    2_592_000e9,
+    31_536_000e9,
+    315_360_000e9,
+];
+
+/// The duration ticks strictly within `from..to`, nanoseconds.
+pub fn duration_ticks(from: f64, to: f64) -> impl Iterator<Item = f64> {
+    DURATIONS.into_iter().filter(move |ns| *ns >= from * 0.999 && *ns <= to * 1.001)
+}
+
 fn linear_ticks(from: f64, to: f64, wanted: usize) -> Vec<f64> {
     let rough = (to - from) / wanted as f64;
     let decade = 10_f64.powf(rough.log10().floor());

@@ -38,6 +38,36 @@ impl Rgb {
         RGBColor(r, g, b)
     }
 
+    /// The colour mixed with black; `share` of it is left.
+    #[must_use]
+    pub fn shade(self, share: f64) -> Self {
+        let part = |shift: u32| ((f64::from((self.0 >> shift) & 0xff) * share) as u32) << shift;
+        Self(part(16) | part(8) | part(0))
+    }
+
+    /// Linear red, green and blue, 0 to 1 (IEC 61966-2-1).
+    #[must_use]
+    pub fn linear(self) -> [f64; 3] {
+        [16, 8, 0].map(|shift| {
+            let c = f64::from((self.0 >> shift) & 0xff) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    /// Contrast against white (WCAG 2.2): 1 to 21.
+    #[must_use]
+    pub fn contrast(self) -> f64 {
+        let [r, g, b] = self.linear();
+        1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05)
+    }
+
+    /// The colour for words: dark enough to be read in small letters, 4.5:1 against white.
+    #[must_use]
+    pub fn ink(self) -> Self {
+        let mut darker = (0..20).map(|step| self.shade(1.0 - f64::from(step) * 0.05));
+        darker.find(|color| color.contrast() >= 4.6).unwrap_or(Self::INK)
+    }
+
     /// The colour mixed with white; `share` of it is left.
     #[must_use]
     pub fn tint(self, share: f64) -> Self {

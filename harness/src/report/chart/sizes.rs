@@ -82,7 +82,7 @@ fn row(input: &Input<'_>, size: &SizeRow, strategy: &str) -> Row {
             format::count(size.header_line_bytes),
             format::count(size.request_bytes)
         ),
-        ink: if color == Rgb::GREY { Rgb::MUTED } else { color },
+        ink: color.ink(),
         parts: parts.into_iter().filter(|part| part.to > part.from).collect(),
         whisker: None,
         point: None,
