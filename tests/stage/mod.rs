@@ -49,8 +49,8 @@ fn system_now() -> UnixTime {
     UnixTime(since.as_secs())
 }
 
-/// Held during a check, where checks have no Redis of their own: all log in the same subjects, so on
-/// a shared one they take turns.
+/// Held during a check, where checks have no Redis of their own: all log in the same subjects, so
+/// on a shared one they take turns.
 pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
     static SHARED: Mutex<()> = Mutex::new(());
     find_server().is_none().then(|| SHARED.lock().unwrap_or_else(PoisonError::into_inner))
