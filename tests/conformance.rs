@@ -7,6 +7,7 @@ use authbench::strategy::StrategyKind;
 
 /// Checks one behaviour of one strategy, and says so when there was nothing to check.
 fn run(kind: StrategyKind, behaviour: Behaviour) {
+    let _turn = stage::turn();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ALICE, BOB, Held, Verdict, World, admitted, ask, build, ensure, log_in, refused};
 use crate::credential::Credential;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, fresh};
 use crate::error::{AuthError, Denial, Outage};
 use crate::identity::{Principal, SubjectId};
 use crate::strategy::contract::{AuthStrategy, Deps, Family};
@@ -149,18 +149,22 @@ pub(super) async fn no_entropy_no_login<S: AuthStrategy>(world: &World) -> Verdi
 }
 
 #[derive(Debug)]
-struct SameEntropy;
+struct SameEntropy([u8; 32]);
 
 impl Entropy for SameEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Outage> {
-        bytes.fill(7);
+        for (byte, same) in bytes.iter_mut().zip(self.0.iter().cycle()) {
+            *byte = *same;
+        }
         Ok(())
     }
 }
 
 /// When the generator repeats itself, the second login does not take over the first.
 pub(super) async fn a_repeated_id_overwrites_nobody<S: AuthStrategy>(world: &World) -> Verdict {
-    let deps = Deps { entropy: Arc::new(SameEntropy), ..world.deps.clone() };
+    // Other bytes in each run: a shared store may remember the last one.
+    let same = fresh(&*world.deps.entropy).map_err(|e| e.to_string())?;
+    let deps = Deps { entropy: Arc::new(SameEntropy(same)), ..world.deps.clone() };
     let strategy: S = build(&deps).await?;
     let first = log_in(&strategy, ALICE, world.now).await?;
     // Whether the second is refused or gets a credential of its own is the strategy's affair.

@@ -16,6 +16,7 @@ use authbench::strategy::contract::AuthStrategy;
 
 /// Checks every behaviour of the mutant `S`, and demands that `expected` fail and no other.
 fn only_these_fail<S: AuthStrategy>(expected: &[Behaviour]) {
+    let _turn = stage::turn();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

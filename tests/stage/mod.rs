@@ -1,7 +1,7 @@
 //! The stage for the conformance suite: keys, a clock, and a Redis of the check's own.
 
 use std::process::Command;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use authbench::conformance::{StoreServer, World};
@@ -11,7 +11,7 @@ use authbench::settings::Settings;
 use authbench::store::redis::{RedisHandle, RedisSettings};
 use authbench::strategy::contract::Deps;
 use authbench::token::key::Keyring;
-use authbench_fixture::{FixtureError, PrivateRedis};
+use authbench_fixture::{FixtureError, PrivateRedis, find_server};
 
 /// RSA keys take a while to find, so one ring serves all checks. None of them changes it.
 static KEYS: LazyLock<Arc<Keyring>> =
@@ -47,6 +47,13 @@ impl StoreServer for Own {
 fn system_now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
     UnixTime(since.as_secs())
+}
+
+/// Held during a check, where checks have no Redis of their own: all log in the same subjects, so
+/// on a shared one they take turns.
+pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
+    static SHARED: Mutex<()> = Mutex::new(());
+    find_server().is_none().then(|| SHARED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A fresh stage, with a Redis where one is needed; or why there is none.
