@@ -3,7 +3,6 @@
 //! Latency counts from the intended start, whatever delays the driver. A request that finds no idle
 //! connection waits in its target's queue; past the backlog's bound it is shed, and says so.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::decoy::Decoy;
 use super::exchange::{Exchange, Expect, Op};
 use super::outcome::{Outcome, Row};
 use super::pacer::{Pacer, Pacing};
+use super::target::Target;
 
 const TIMER: Token = Token(usize::MAX);
 const DECOY: Token = Token(usize::MAX - 1);
@@ -51,22 +51,6 @@ pub struct Executed {
     pub captured: Vec<(usize, Box<[u8]>)>,
     /// Connections that had to be opened anew.
     pub reconnects: u64,
-}
-
-#[derive(Debug)]
-struct Slot {
-    connection: Option<Connection>,
-    op: Option<usize>,
-}
-
-#[derive(Debug)]
-struct Target {
-    address: SocketAddr,
-    slots: Vec<Slot>,
-    idle: Vec<usize>,
-    queue: VecDeque<usize>,
-    first_token: usize,
-    sent: u64,
 }
 
 /// The driver and its connections. Connections live across schedules.
@@ -122,22 +106,9 @@ impl Driver {
     pub fn add_target(&mut self, address: SocketAddr, connections: usize) -> io::Result<u32> {
         let index = self.targets.len();
         let first_token = self.tokens.len();
-        let mut slots = Vec::with_capacity(connections);
-        for i in 0..connections {
-            let token = Token(first_token + i);
-            let connection = Connection::open(address, self.poll.registry(), token)?;
-            slots.push(Slot { connection: Some(connection), op: None });
-            self.tokens.push((index, i));
-        }
-        let idle = (0..connections).rev().collect();
-        self.targets.push(Target {
-            address,
-            slots,
-            idle,
-            queue: VecDeque::new(),
-            first_token,
-            sent: 0,
-        });
+        let registry = self.poll.registry();
+        self.targets.push(Target::open(address, connections, registry, first_token)?);
+        self.tokens.extend((0..connections).map(|slot| (index, slot)));
         Ok(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
@@ -180,17 +151,7 @@ impl Driver {
         mode: Mode,
         with_decoy: bool,
     ) -> io::Result<Executed> {
-        let unset = Row {
-            intended_ns: 0,
-            dispatched_ns: 0,
-            written_ns: 0,
-            done_ns: 0,
-            request_bytes: 0,
-            response_bytes: 0,
-            status: 0,
-            outcome: Outcome::Shed,
-        };
-        let executed = Executed { rows: vec![unset; ops.len()], ..Executed::default() };
+        let executed = Executed { rows: vec![Row::NEVER_SENT; ops.len()], ..Executed::default() };
         // A little ahead, so that the first arrival is not late by the loop's own start.
         let base_ns = self.now_ns() + 50_000;
         let mut work = Work { ops, exchanges, mode, with_decoy, base_ns, executed };
@@ -349,7 +310,7 @@ impl Driver {
         row.response_bytes = u32::try_from(answer.bytes).unwrap_or(u32::MAX);
         if let Some(connection) = &entry.connection {
             let bytes = connection.answer_bytes(answer);
-            row.outcome = judge(expect, answer.status, &bytes[answer.body_start..]);
+            row.outcome = expect.judge(answer.status, &bytes[answer.body_start..]);
             if *expect == Expect::Any {
                 work.executed.captured.push((op, bytes.into()));
             }
@@ -419,19 +380,5 @@ impl Driver {
             }
         }
         Ok(())
-    }
-}
-
-/// Holds an answer against what was expected.
-fn judge(expect: &Expect, status: u16, body: &[u8]) -> Outcome {
-    let as_expected = match expect {
-        Expect::Body(wanted, bytes) => status == *wanted && body == &**bytes,
-        Expect::Status(wanted) => status == *wanted,
-        Expect::Any => true,
-    };
-    match status {
-        _ if as_expected => Outcome::Expected,
-        200..=299 | 401 => Outcome::WrongOutcome,
-        _ => Outcome::HttpError,
     }
 }

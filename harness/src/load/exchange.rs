@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::outcome::Outcome;
+
 /// What an answer is held against.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Expect {
@@ -11,6 +13,23 @@ pub enum Expect {
     Status(u16),
     /// Any well-formed answer: the caller judges it.
     Any,
+}
+
+impl Expect {
+    /// Holds an answer against what was expected.
+    #[must_use]
+    pub fn judge(&self, status: u16, body: &[u8]) -> Outcome {
+        let as_expected = match self {
+            Self::Body(wanted, bytes) => status == *wanted && body == &**bytes,
+            Self::Status(wanted) => status == *wanted,
+            Self::Any => true,
+        };
+        match status {
+            _ if as_expected => Outcome::Expected,
+            200..=299 | 401 => Outcome::WrongOutcome,
+            _ => Outcome::HttpError,
+        }
+    }
 }
 
 /// A request ready to be written, and the answer it must get.

@@ -15,4 +15,5 @@ pub mod exchange;
 pub mod outcome;
 pub mod pacer;
 pub mod schedule;
+mod target;
 pub mod wallet;

@@ -42,6 +42,18 @@ pub struct Row {
 }
 
 impl Row {
+    /// A request before anything has happened to it.
+    pub const NEVER_SENT: Self = Self {
+        intended_ns: 0,
+        dispatched_ns: 0,
+        written_ns: 0,
+        done_ns: 0,
+        request_bytes: 0,
+        response_bytes: 0,
+        status: 0,
+        outcome: Outcome::Shed,
+    };
+
     /// Intended start to last byte read: what a client waits.
     #[must_use]
     pub const fn response_ns(&self) -> u64 {

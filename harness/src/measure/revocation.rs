@@ -4,7 +4,7 @@ use anyhow::ensure;
 use authbench::strategy::contract::Family;
 
 use crate::load::exchange::{Exchange, Expect, Op};
-use crate::load::outcome::{Outcome, Row};
+use crate::load::outcome::Outcome;
 use crate::load::schedule::Arrivals;
 use crate::load::wallet::{call_all, log_in};
 use crate::measure::contestant::{Contestant, Purses, fresh_subjects};
@@ -129,12 +129,6 @@ fn claims_bytes(credential: &str) -> Option<u64> {
     }
     let json = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
     Some(json.len() as u64)
-}
-
-/// Whether a row is an answer of the wanted kind at all: 2xx or 401.
-#[must_use]
-pub const fn is_judged(row: &Row) -> bool {
-    row.was_accepted() || row.status == 401
 }
 
 #[cfg(test)]

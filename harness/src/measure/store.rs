@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn commands_are_counted_without_the_instruments_own() {
         let info = "# Commandstats\r\ncmdstat_info:calls=7,usec=1\r\n\
-                    cmdstat_get:calls=40,usec=9,usec_per_call=0.2\r\ncmdstat_set:calls=2,usec=1\r\n";
+                    cmdstat_get:calls=40,usec=9,usec_per_call=0.2\r\n\
+                    cmdstat_set:calls=2,usec=1\r\n";
         assert_eq!(count_commands(info), 42);
         assert_eq!(count_commands(""), 0);
     }

@@ -195,7 +195,7 @@ impl Plan {
         self.settings.check().map_err(|e| format!("settings: {e}"))?;
         if self.citable && self.blocks < 10 {
             return Err(format!(
-                "`blocks` is {} and `citable` is true; a figure to cite rests on at least 10 blocks",
+                "`blocks` is {} and `citable` is true; a figure to cite rests on at least 10",
                 self.blocks
             ));
         }

@@ -1,7 +1,7 @@
 //! What to measure: a plan, and its expansion into arms.
 //!
-//! The shipped plans are in `harness/plans/`; a reader's own has the same keys. `arms = "all"` takes
-//! every registered strategy, so that a new one is measured without touching a plan.
+//! The shipped plans are in `harness/plans/`; a reader's own has the same keys. `arms = "all"`
+//! takes every registered strategy, so that a new one is measured without touching a plan.
 
 mod arms;
 mod file;
