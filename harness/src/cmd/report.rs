@@ -29,7 +29,7 @@ pub struct Args {
     /// Write nothing; name every generated file that is stale, missing or extra, and exit with 1
     #[arg(long)]
     pub check: bool,
-    /// Documents with spliced figures [default: README.md and METHODOLOGY.md, where they are]
+    /// Documents with spliced figures [default without folders: README.md and METHODOLOGY.md]
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub splice: Vec<PathBuf>,
 }
@@ -187,7 +187,7 @@ fn documents(args: &Args, root: &Path) -> Vec<PathBuf> {
     if !args.splice.is_empty() {
         return args.splice.clone();
     }
-    if !args.check && !args.folders.is_empty() {
+    if !args.folders.is_empty() {
         return vec![];
     }
     DOCUMENTS.iter().map(|name| root.join(name)).filter(|path| path.is_file()).collect()

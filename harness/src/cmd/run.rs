@@ -8,12 +8,11 @@ use authbench::strategy::StrategyKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Exit, UsageError};
+use crate::cmd::report;
 use crate::measure::block::{Interrupted, Watcher};
-use crate::measure::derive::derive;
 use crate::measure::run::{Finished, Order, execute, planned_ms};
 use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, Profile, expand};
-use crate::record::derived::Derived;
 use crate::record::io;
 use crate::record::run::Status;
 use crate::report::summary::summary;
@@ -108,7 +107,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// Renders what there is and says how the run ended.
 fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow::Result<Exit> {
     let Finished { run, stopped } = finished;
-    let derived = render(folder).context("the record is written, its report not")?;
+    let files = report::generate(folder).context("the record is written, its report not")?;
+    report::write(folder, &files).context("the record is written, its report not")?;
+    let derived = io::read_derived(&folder.join(io::DERIVED_FILE))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&derived)?);
     } else {
@@ -124,18 +125,6 @@ fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow
         (Status::Invalid, None) => Ok(Exit::Invalid),
         (Status::Complete | Status::Partial, None) => Ok(Exit::Ok),
     }
-}
-
-/// Derives and renders what is in `folder`.
-fn render(folder: &std::path::Path) -> anyhow::Result<Derived> {
-    let loaded = io::read_run(&folder.join(io::RUN_FILE))?;
-    let derived = derive(&loaded.run, &loaded.sha256);
-    io::write_derived(folder, &derived)?;
-    std::fs::create_dir_all(folder.join("charts"))?;
-    for (name, text) in crate::report::render(&loaded.run, &derived)? {
-        io::write_atomically(&folder.join(name), text.as_bytes())?;
-    }
-    Ok(derived)
 }
 
 fn bar(total_ms: u64) -> ProgressBar {
