@@ -289,3 +289,24 @@ fn a_redis_that_dies_in_mid_run_ends_it_with_the_reason_and_what_was_measured() 
     assert!(!record["cells"].as_array().unwrap().is_empty());
     assert!(!record["run"]["reasons"][0].as_str().unwrap().is_empty());
 }
+
+/// A child inherits the processors of the thread that starts it.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_core_is_enough_and_is_said() {
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let home = tempfile::tempdir().unwrap();
+    let plan = plan(home.path(), "[\"none\", \"session-memory\"]", 1);
+    let out = home.path().join("kept");
+    let before = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let first = (0..CpuSet::count()).find(|cpu| before.is_set(*cpu).unwrap_or(false)).unwrap();
+    let mut one = CpuSet::new();
+    one.set(first).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
+    let output = run(&["run", "--plan", path(&plan), "--out", path(&out)]);
+    sched_setaffinity(Pid::from_raw(0), &before).unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("one core"), "{}", stderr(&output));
+    assert_eq!(record(&out)["environment"]["cores"], 1);
+}

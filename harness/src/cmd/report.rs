@@ -18,6 +18,8 @@ use crate::report::{self, Files};
 
 /// Where kept runs live.
 const RESULTS: &str = "results";
+/// The folder in it that holds the JSON Schema, whose `run.json` is no record.
+const SCHEMAS: &str = "schema";
 /// Documents with spliced figures, when none is named.
 const DOCUMENTS: [&str; 2] = ["README.md", "METHODOLOGY.md"];
 
@@ -174,7 +176,7 @@ fn kept(results: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| results.display().to_string())?.path();
-        if path.join(RUN_FILE).is_file() {
+        if path.join(RUN_FILE).is_file() && !path.ends_with(SCHEMAS) {
             found.push(path);
         }
     }
@@ -182,7 +184,7 @@ fn kept(results: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The named documents, or the usual ones: always when checking, else when no folder was named.
+/// The named documents, or the usual ones when no folder was named either.
 fn documents(args: &Args, root: &Path) -> Vec<PathBuf> {
     if !args.splice.is_empty() {
         return args.splice.clone();
