@@ -309,3 +309,21 @@ fn an_empty_or_broken_record_gives_missing_figures_and_no_panic() {
     made_up.arms.clear();
     assert!(derived(&made_up).arms.is_empty());
 }
+
+/// Redis runs its timer in every arm: a logout that sends it nothing is not charged for that, and
+/// one that does is charged for the rest.
+#[test]
+fn a_logout_is_not_charged_for_the_housekeeping_of_redis() {
+    let mut run = authbench_harness::measure::synthetic::run(5);
+    let housekeeping_ns = 2_000;
+    for row in &mut run.revocation_cost {
+        let own_ns = if row.redis_commands == Some(0) { 0 } else { 30_000 };
+        row.store_cpu_ns = Some((own_ns + housekeeping_ns) * row.calls);
+    }
+    let derived = derive(&run, "0");
+    assert!(!derived.revocation_cost.is_empty());
+    for row in &derived.revocation_cost {
+        let wanted = if row.redis_commands == Some(0.0) { 0.0 } else { 30_000.0 };
+        assert_eq!(row.store_cpu_ns, Some(wanted), "{} {}", row.strategy, row.operation);
+    }
+}

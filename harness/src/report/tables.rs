@@ -4,7 +4,7 @@ use super::chart::Input;
 use super::format::{self, MICROS, MISSING, PERCENT, TIMES, count, estimate, three_digits};
 use super::page::Table;
 use super::verdicts::{code, promise};
-use crate::record::derived::{ArmResult, Percentile, RevocationLagResult, Verdict};
+use crate::record::derived::{ArmResult, RevocationLagResult, Verdict};
 use crate::record::run::{Role, StrategyRecord};
 
 fn or_missing<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -66,17 +66,14 @@ fn commands(arm: &ArmResult) -> String {
 }
 
 fn percentile(arm: &ArmResult, permille: u32) -> String {
-    match arm.latency.iter().find(|p| p.permille == permille) {
-        Some(p) => above(p),
+    let found = arm.latency.iter().find(|p| p.permille == permille);
+    // Why a figure or a verdict is missing stands once, in the table of latencies.
+    match found.and_then(|p| Some((p.above_none_ns?, p.verdict))) {
+        Some((e, Some(verdict))) => {
+            format!("{}, {}", format::interval(&e, MICROS), format::verdict(verdict))
+        }
+        Some((e, None)) => format::interval(&e, MICROS),
         None => MISSING.into(),
-    }
-}
-
-fn above(p: &Percentile) -> String {
-    match (&p.above_none_ns, &p.note) {
-        (Some(e), _) => format!("{}, {}", format::interval(e, MICROS), word(p.verdict)),
-        (None, Some(note)) => format!("{MISSING} ({note})"),
-        (None, None) => MISSING.into(),
     }
 }
 

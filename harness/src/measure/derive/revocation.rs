@@ -27,12 +27,14 @@ fn cost(run: &Run, strategy: &str, operation: &str) -> Option<RevocationCostResu
         rows.iter().map(|row| of(row)).fold(0, u64::saturating_add)
     };
     let called = || rows.iter().filter(|row| row.calls > 0);
-    let per_call = |row: &RevocationCost, ns: u64| ns as f64 / row.calls as f64;
-    let cpu: Vec<f64> = called()
-        .map(|row| per_call(row, row.server_cpu_ns.saturating_add(row.store_cpu_ns.unwrap_or(0))))
-        .collect();
-    let store: Vec<f64> =
-        called().filter_map(|row| Some(per_call(row, row.store_cpu_ns?))).collect();
+    let net = |row: &RevocationCost| {
+        let whole = per_call(row, row.store_cpu_ns?);
+        let sent_nothing = row.redis_commands == Some(0);
+        Some(if sent_nothing { 0.0 } else { (whole - housekeeping(run, row)).max(0.0) })
+    };
+    let cpu: Vec<f64> =
+        called().map(|row| per_call(row, row.server_cpu_ns) + net(row).unwrap_or(0.0)).collect();
+    let store: Vec<f64> = called().filter_map(|row| net(row)).collect();
     let commands: Option<Vec<u64>> = rows.iter().map(|row| row.redis_commands).collect();
     let calls = sum(|row| row.calls);
     let mut latency = LatencyHistogram::new();
@@ -62,6 +64,23 @@ fn cost(run: &Run, strategy: &str, operation: &str) -> Option<RevocationCostResu
         accepted_afterwards: sum(|row| row.accepted_afterwards),
         presented_afterwards: sum(|row| row.presented_afterwards),
     })
+}
+
+fn per_call(row: &RevocationCost, ns: u64) -> f64 {
+    ns as f64 / row.calls as f64
+}
+
+/// What Redis spends on itself while calls like those of `row` are made: the median, in the same
+/// block, over the strategies that sent it nothing. Redis runs its timer in every arm.
+fn housekeeping(run: &Run, row: &RevocationCost) -> f64 {
+    let idle: Vec<f64> = run
+        .revocation_cost
+        .iter()
+        .filter(|r| (&r.operation, r.block) == (&row.operation, row.block))
+        .filter(|r| r.redis_commands == Some(0) && r.calls > 0)
+        .filter_map(|r| Some(per_call(r, r.store_cpu_ns?)))
+        .collect();
+    median(&idle).unwrap_or(0.0)
 }
 
 /// The measured rows, then a row by law for each self-contained token at the plan's lifetime.

@@ -138,6 +138,13 @@ fn measured(row: &RevocationLagResult) -> Option<Lag> {
     })
 }
 
+/// The coarsest resolution among those whose lag is below it: what the band on the left stands for.
+fn band_resolution(input: &Input<'_>) -> Option<u64> {
+    let rows = input.derived.revocation_lag.iter();
+    let below = rows.filter(|row| matches!(measured(row), Some(Lag::BelowResolution)));
+    below.map(|row| row.resolution_ns).filter(|ns| *ns > 0).max()
+}
+
 fn spoken(point: &Point) -> String {
     let lag = match point.lag {
         Lag::BelowResolution => "lag below probe resolution".to_owned(),
@@ -286,8 +293,7 @@ fn draw_plane(scene: &mut Scene, input: &Input<'_>, plane: &Plane, width: Width)
         }
     }
     scene.line((x0, y1), (x1, y1), Rgb::GREY, 1);
-    let resolution = input.derived.revocation_lag.iter().map(|l| l.resolution_ns).max();
-    let resolution = resolution.filter(|ns| *ns > 0).map_or_else(String::new, nearby);
+    let resolution = band_resolution(input).map_or_else(String::new, nearby);
     let ink = ink.anchor(Anchor::Middle);
     let max = plane.band - 6.0;
     let first = format!("below probe resolution{resolution}");

@@ -47,8 +47,8 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
             (Fill::Striped(Rgb::INK), "rest of its header line".into()),
             (Fill::Solid(Rgb::GREY.tint(0.45)), "rest of the request".into()),
         ],
-        caption: "Counted on real messages: exact, no interval. HTTP/1.1, one header line each; \
-                  HTTP/2 would compress repeated lines."
+        caption: "Counted on real messages: exact, no interval. HTTP/1.1, one header line each. \
+                  What HTTP/2 saves depends on the client's encoder and is not measured."
             .into(),
     };
     let said = chart.groups[0].rows.iter().map(|r| format!("{}: {}", r.label, r.value));
