@@ -2,6 +2,7 @@
 
 use authbench_harness::measure::derive::derive;
 use authbench_harness::measure::gates::{checks, failed};
+use authbench_harness::measure::histogram::LatencyHistogram;
 use authbench_harness::measure::synthetic::{
     ARMS, CRON_NS, LAG_LIFETIME_S, NONE_SERVER_NS, Shape, Truth, micro_ratio, run, run_with, truth,
 };
@@ -328,4 +329,26 @@ fn a_logout_is_not_charged_for_the_housekeeping_of_redis() {
         let wanted = if row.redis_commands == Some(0.0) { 0.0 } else { 30_000.0 };
         assert_eq!(row.store_cpu_ns, Some(wanted), "{} {}", row.strategy, row.operation);
     }
+}
+
+/// A stall of the driver inside a window is not the target's latency.
+#[test]
+fn a_window_in_which_the_driver_was_late_is_left_out_and_counted() {
+    let shape = Shape { blocks: 4, rounds: 1, window_ms: 3_000, ..Shape::default() };
+    let mut run = run_with(8, &shape);
+    let healthy = derived(&run);
+    let limit_ns = run.plan.slip_limit_ns;
+    let cell = run.cells.iter_mut().find(|c| c.arm == "jwt-es256" && c.block == 2).unwrap();
+    let window = cell.window_latency.as_mut().unwrap();
+    let mut late = LatencyHistogram::new();
+    (0..window.slip.n).for_each(|i| late.record(if i % 50 == 0 { 2 * limit_ns } else { 10 }));
+    window.slip = late.to_record();
+    let found = derived(&run);
+    let (before, after) = (arm(&healthy, "jwt-es256"), arm(&found, "jwt-es256"));
+    assert_eq!(after.latency[0].n, before.latency[0].n * 3 / 4);
+    assert_eq!(after.latency[0].above_none_ns.unwrap().n, 3);
+    let note = after.latency[0].note.as_ref().unwrap();
+    assert!(note.contains("block 2 is left out: the driver was late"), "{note}");
+    let row = found.trust.iter().find(|row| row.question.contains("latency windows were")).unwrap();
+    assert!(row.figure.starts_with("1 of "), "{}", row.figure);
 }

@@ -4,12 +4,35 @@
 use crate::measure::histogram::{LatencyHistogram, supports};
 use crate::measure::stats::{EQUIVALENCE, latency_verdict, t95};
 use crate::record::derived::{Percentile, Verdict};
-use crate::record::run::{Arm, Latency, Run};
+use crate::record::run::{Arm, Cell, Latency, Run};
 
 /// The percentiles that are given, in thousandths.
 pub(super) const PERMILLES: [u32; 4] = [500, 900, 990, 999];
 /// A latency claim needs the arms' difference in slip to be at most this share of it.
 const SLIP_SHARE: f64 = 0.1;
+
+/// The latency of a cell that may be used. The longer window is the source when the plan has one;
+/// the two are never mixed. A window is discarded as a slot is, for a late driver alone; slots
+/// were gated before their latency was collected.
+///
+/// # Errors
+/// Why there is none.
+pub fn usable<'a>(run: &Run, cell: &'a Cell) -> Result<&'a Latency, String> {
+    if run.plan.latency_window_ms == 0 {
+        return Ok(&cell.slot_latency);
+    }
+    let window = cell.window_latency.as_ref().ok_or("it has no latency window")?;
+    let slip = LatencyHistogram::from_record(&window.slip).map_err(|e| format!("slip: {e}"))?;
+    let (p99_ns, limit_ns) = (slip.percentile(990).unwrap_or(0), run.plan.slip_limit_ns);
+    if p99_ns > limit_ns {
+        return Err(format!(
+            "the driver was late, p99 of slip {} µs, limit {} µs",
+            p99_ns / 1_000,
+            limit_ns / 1_000
+        ));
+    }
+    Ok(window)
+}
 
 /// One arm's latency in one block, reduced to what is used.
 struct InBlock {
@@ -29,8 +52,7 @@ pub(super) struct ArmLatency {
 }
 
 impl ArmLatency {
-    /// Reads and merges an arm's histograms, one block after the other. The longer window is the
-    /// source when the plan has one; the two are never mixed.
+    /// Reads and merges an arm's histograms, one block after the other.
     pub(super) fn new(run: &Run, arm: &Arm) -> Self {
         let mut this = Self {
             response: LatencyHistogram::new(),
@@ -39,12 +61,7 @@ impl ArmLatency {
             unread: vec![],
         };
         for cell in run.cells.iter().filter(|cell| cell.arm == arm.id) {
-            let source = match run.plan.latency_window_ms {
-                0 => Some(&cell.slot_latency),
-                _ => cell.window_latency.as_ref(),
-            };
-            let Some(latency) = source else { continue };
-            match this.add(cell.block, latency) {
+            match usable(run, cell).and_then(|latency| this.add(cell.block, latency)) {
                 Ok(()) => {}
                 Err(why) => this.unread.push(format!("block {} is left out: {why}", cell.block)),
             }

@@ -1,7 +1,7 @@
 //! All that is computed from a record: a pure function, reproducible byte for byte.
 
 pub mod cpu;
-mod latency;
+pub mod latency;
 pub mod micro;
 pub mod revocation;
 mod trust;

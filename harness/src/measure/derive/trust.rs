@@ -1,7 +1,7 @@
 //! The trust panel: the figures a reader needs to decide whether to believe the rest.
 
 use super::cpu::{CpuTable, valid_slots, valid_sum};
-use super::latency::ArmLatency;
+use super::latency::{ArmLatency, usable};
 use super::revocation::stale_accepts;
 use crate::measure::gates::checks;
 use crate::measure::stats::{median, six};
@@ -23,6 +23,7 @@ pub(super) fn rows(run: &Run, table: &CpuTable<'_>, latencies: &[ArmLatency]) ->
     rows.extend([
         dispatched(run),
         answered_in_time(run),
+        windows(run),
         slip(run),
         driver_share(run),
         steal(run),
@@ -105,6 +106,20 @@ fn answered_in_time(run: &Run) -> TrustRow {
         "0 and 0",
         Some(failed == 0 && late == 0),
     )
+}
+
+/// Latency windows that a late driver voided.
+fn windows(run: &Run) -> TrustRow {
+    let question = "How many latency windows were disturbed?";
+    let limit = f64::from(run.plan.discard_limit_permille) / 1e3;
+    if run.plan.latency_window_ms == 0 {
+        return row(question, "none were planned: latency is that of the slots".into(), "", None);
+    }
+    let left_out = run.cells.iter().filter(|cell| usable(run, cell).is_err()).count();
+    let of = run.cells.len();
+    let figure = format!("{left_out} of {of} windows discarded");
+    let pass = left_out as f64 <= limit * of as f64;
+    row(question, figure, "the plan's limit", (of > 0).then_some(pass))
 }
 
 fn slip(run: &Run) -> TrustRow {

@@ -7,6 +7,7 @@ use super::rows::tick_label;
 use super::scale::{Kind, Scale};
 use super::scene::{Anchor, Area, Ink, Rgb, Scene};
 use super::{Chart, Input, MARGIN, Width, conditions, extent, footer, header, metrics};
+use crate::measure::derive::latency::usable;
 use crate::measure::histogram::{LatencyHistogram, supports};
 use crate::record::run::{Arm, Role};
 use crate::report::format;
@@ -93,7 +94,7 @@ fn spoken(curve: &Curve) -> String {
 fn curve(input: &Input<'_>, arm: &Arm, color: Rgb) -> Option<Curve> {
     let mut merged = LatencyHistogram::new();
     for cell in input.run.cells.iter().filter(|cell| cell.arm == arm.id) {
-        let latency = cell.window_latency.as_ref().unwrap_or(&cell.slot_latency);
+        let Ok(latency) = usable(input.run, cell) else { continue };
         if let Ok(own) = LatencyHistogram::from_record(&latency.response) {
             merged.add(&own);
         }
