@@ -9,10 +9,7 @@ use authbench::identity::SubjectId;
 use super::driver::{Driver, Mode};
 use super::exchange::{Exchange, Expect, Op};
 use super::outcome::{Outcome, Row};
-
-/// The name of the cookie that carries a credential. The prefix makes browsers insist on
-/// `Secure`, `Path=/` and no `Domain` (RFC 6265bis section 4.1.3.2).
-pub const COOKIE_NAME: &str = "__Host-authbench";
+use crate::server::carrier::COOKIE_NAME;
 
 /// A server to log in to.
 #[derive(Clone, Copy, Debug)]

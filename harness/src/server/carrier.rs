@@ -12,7 +12,7 @@ use super::reply;
 
 /// The cookie's name. The prefix makes browsers insist on Secure, Path=/ and no Domain
 /// (RFC 6265bis section 4.1.3.2).
-pub(super) const COOKIE_NAME: &str = "__Host-authbench";
+pub const COOKIE_NAME: &str = "__Host-authbench";
 
 /// Attributes of the cookie, the same when it is set and when it is taken away.
 const COOKIE_ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";

@@ -5,7 +5,7 @@ pub mod config;
 pub mod control;
 
 mod app;
-mod carrier;
+pub mod carrier;
 mod counters;
 mod host;
 mod reply;
