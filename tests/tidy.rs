@@ -10,8 +10,8 @@ const MAX_COLUMNS: usize = 100;
 const MAX_FUNCTION_LINES: usize = 70;
 
 /// Where source files stand.
-const SOURCES: [&str; 7] =
-    ["src", "tests", "benches", "examples", "fixture", "harness", "build.rs"];
+const SOURCES: [&str; 8] =
+    ["src", "tests", "benches", "examples", "fixture", "harness", "subjects", "build.rs"];
 
 /// What reads a clock or makes randomness.
 const CLOCKS_AND_DICE: [&str; 8] = [

@@ -1,27 +1,75 @@
-//! What the benches share: settings, fresh keys, the time, and how many of everything.
+//! How a bench file hands subjects to Criterion.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use authbench::entropy::OsEntropy;
-use authbench::identity::UnixTime;
-use authbench::settings::Settings;
-use authbench::store::redis::RedisHandle;
-use authbench::strategy::contract::Deps;
-use authbench::token::key::Keyring;
+use authbench_subjects::bed::Bed;
+use authbench_subjects::subject::{Batch, Stopwatch, Subject};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 
-/// Distinct credentials that are cycled through: one alone would live in the branch predictor.
-pub(crate) const CREDENTIALS: u64 = 1_024;
+/// Iterations of the batch whose CPU is printed beside the wall time of what waits for a store.
+const CPU_ITERATIONS: u64 = 4_096;
 
-/// Default settings, but tokens that outlive any bench.
-pub(crate) fn deps(redis: Option<RedisHandle>) -> Deps {
-    let settings = Settings { token_lifetime_s: 3_600, ..Settings::default() };
-    let keys = Keyring::generate(&OsEntropy).expect("the system has randomness");
-    Deps { settings, keys: Arc::new(keys), redis, entropy: Arc::new(OsEntropy) }
+/// Set-ups of this many entries are left out of `cargo bench -- --test`.
+const TOO_MANY_FOR_A_TEST: u64 = 100_000;
+
+/// Times every subject in a group of its operation, one after the other. One that cannot be set up,
+/// or answers wrongly, ends the bench.
+pub(crate) fn time(c: &mut Criterion, bed: &Arc<Bed>, subjects: Vec<Subject>) {
+    if let (Err(why), true) = (&bed.redis, subjects.iter().any(|s| s.waits)) {
+        println!("skipped: what needs a Redis: {why}");
+    }
+    let testing = std::env::args().any(|argument| argument == "--test");
+    for subject in subjects {
+        if subject.waits && bed.redis.is_err() {
+            continue;
+        }
+        if testing && subject.entries >= TOO_MANY_FOR_A_TEST {
+            println!("skipped: {}: a test does not file {} entries", subject.name, subject.entries);
+            continue;
+        }
+        let mut group = c.benchmark_group(subject.name.operation);
+        group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+        group.sample_size(50);
+        one(&mut group, bed, subject, testing);
+        group.finish();
+    }
 }
 
-/// The system's time, which `jsonwebtoken` reads too.
-pub(crate) fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    UnixTime(since.as_secs())
+fn one(group: &mut BenchmarkGroup<'_, WallTime>, bed: &Arc<Bed>, subject: Subject, testing: bool) {
+    let (name, waits) = (subject.name.clone(), subject.waits);
+    let cell = name.cell();
+    let id = if cell.is_empty() {
+        BenchmarkId::from_parameter(&name.subject)
+    } else {
+        BenchmarkId::new(&name.subject, cell)
+    };
+    // Made when Criterion asks for it: what the filter leaves out costs nothing.
+    let mut subject = Some(subject);
+    let mut batch: Option<Batch> = None;
+    group.bench_function(id, |bencher| {
+        if let Some(subject) = subject.take() {
+            batch = Some(subject.make(bed).unwrap_or_else(|e| panic!("{e:#}")));
+        }
+        let batch = batch.as_mut().expect("made above");
+        bencher.iter_custom(|iterations| {
+            let mut stopwatch = Stopwatch::new();
+            batch(iterations, &mut stopwatch).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+            stopwatch.spent().wall
+        });
+    });
+    if let (Some(mut batch), Ok(stage), true, false) = (batch, &bed.redis, waits, testing) {
+        let mut stopwatch = Stopwatch::with_store(&stage.cpu);
+        batch(CPU_ITERATIONS, &mut stopwatch).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+        let spent = stopwatch.spent();
+        let us = |ns: u64| ns as f64 / CPU_ITERATIONS as f64 / 1e3;
+        println!(
+            "{:24}CPU:    [client {:.2} µs, Redis {:.2} µs, of {:.2} µs wall]",
+            "",
+            us(spent.cpu_ns),
+            us(spent.store_cpu_ns),
+            us(u64::try_from(spent.wall.as_nanos()).unwrap_or(u64::MAX))
+        );
+    }
 }

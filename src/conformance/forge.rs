@@ -3,8 +3,9 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA256, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, signature};
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
@@ -121,18 +122,16 @@ fn read(token: &str) -> Option<[Object; 2]> {
 /// Signs as the key's algorithm does. The keys come from the ring and are sound, so a failure is
 /// the suite's own and shows as a signature that does not verify.
 pub(super) fn sign(key: &Key, input: &[u8]) -> Vec<u8> {
-    let random = SystemRandom::new();
     let signature = match key.algorithm {
         Algorithm::Hs256 => Some(mac(hmac::HMAC_SHA256, &key.private, input)),
+        Algorithm::Hs384 => Some(mac(hmac::HMAC_SHA384, &key.private, input)),
+        Algorithm::Hs512 => Some(mac(hmac::HMAC_SHA512, &key.private, input)),
         Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.private)
             .ok()
             .map(|pair| pair.sign(input).as_ref().to_vec()),
-        Algorithm::Es256 => {
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.private)
-                .ok()
-                .and_then(|pair| pair.sign(&random, input).ok())
-                .map(|signature| signature.as_ref().to_vec())
-        }
+        Algorithm::Es256 => ecdsa(key, &ECDSA_P256_SHA256_FIXED_SIGNING, input),
+        Algorithm::Es384 => ecdsa(key, &ECDSA_P384_SHA384_FIXED_SIGNING, input),
+        Algorithm::Ps256 => rsa(key, &RSA_PSS_SHA256, input),
         Algorithm::Rs256 => rsa(key, &RSA_PKCS1_SHA256, input),
     };
     signature.unwrap_or_default()
@@ -141,26 +140,38 @@ pub(super) fn sign(key: &Key, input: &[u8]) -> Vec<u8> {
 /// Signs with the key's bytes under other algorithms of its family, by their names in a header.
 pub(super) fn sign_as_relatives(key: &Key, input: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let secret = &key.private;
+    let is_another = |(name, _): &(&str, Vec<u8>)| *name != key.algorithm.name();
     match key.algorithm {
-        Algorithm::Hs256 => vec![
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => [
+            ("HS256", mac(hmac::HMAC_SHA256, secret, input)),
             ("HS384", mac(hmac::HMAC_SHA384, secret, input)),
             ("HS512", mac(hmac::HMAC_SHA512, secret, input)),
-        ],
-        Algorithm::Rs256 => [
+        ]
+        .into_iter()
+        .filter(is_another)
+        .collect(),
+        Algorithm::Rs256 | Algorithm::Ps256 => [
+            ("RS256", rsa(key, &RSA_PKCS1_SHA256, input)),
             ("RS384", rsa(key, &RSA_PKCS1_SHA384, input)),
             ("RS512", rsa(key, &RSA_PKCS1_SHA512, input)),
             ("PS256", rsa(key, &RSA_PSS_SHA256, input)),
         ]
         .into_iter()
         .filter_map(|(name, signature)| Some((name, signature?)))
+        .filter(is_another)
         .collect(),
-        Algorithm::EdDsa | Algorithm::Es256 => Vec::new(),
+        Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Es384 => Vec::new(),
     }
 }
 
 /// The MAC of `input` under any bytes at all.
 pub(super) fn mac(algorithm: hmac::Algorithm, secret: &[u8], input: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, secret), input).as_ref().to_vec()
+}
+
+fn ecdsa(key: &Key, curve: &'static EcdsaSigningAlgorithm, input: &[u8]) -> Option<Vec<u8>> {
+    let pair = EcdsaKeyPair::from_pkcs8(curve, &key.private).ok()?;
+    Some(pair.sign(&SystemRandom::new(), input).ok()?.as_ref().to_vec())
 }
 
 fn rsa(key: &Key, padding: &'static dyn signature::RsaEncoding, input: &[u8]) -> Option<Vec<u8>> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::hmac::HMAC_SHA256;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RsaKeyPair,
 };
 use serde_json::json;
 
@@ -28,7 +29,7 @@ pub(super) async fn another_algorithm_is_refused<S: AuthStrategy>(world: &World)
         });
         refused(&format!("our key as {name}"), &strategy, &token, world.now, &[]).await?;
     }
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::REGISTERED {
         if algorithm == forge.algorithm {
             continue;
         }
@@ -50,21 +51,26 @@ pub(super) async fn another_algorithm_is_refused<S: AuthStrategy>(world: &World)
 fn encodings(key: &Key) -> Vec<Vec<u8>> {
     let spki = |der: PublicKeyX509Der<'_>| der.as_ref().to_vec();
     let spki: Option<Vec<u8>> = match key.algorithm {
-        Algorithm::Hs256 => None,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => None,
         Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.private)
             .ok()
             .and_then(|pair| pair.public_key().as_der().ok().map(spki)),
-        Algorithm::Es256 => {
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.private)
+        Algorithm::Es256 | Algorithm::Es384 => {
+            let curve = if key.algorithm == Algorithm::Es256 {
+                &ECDSA_P256_SHA256_FIXED_SIGNING
+            } else {
+                &ECDSA_P384_SHA384_FIXED_SIGNING
+            };
+            EcdsaKeyPair::from_pkcs8(curve, &key.private)
                 .ok()
                 .and_then(|pair| pair.public_key().as_der().ok().map(spki))
         }
-        Algorithm::Rs256 => RsaKeyPair::from_pkcs8(&key.private)
+        Algorithm::Rs256 | Algorithm::Ps256 => RsaKeyPair::from_pkcs8(&key.private)
             .ok()
             .and_then(|pair| pair.public_key().as_der().ok().map(spki)),
     };
     let mut all = vec![key.public.clone(), encode(&key.public).into_bytes()];
-    if key.algorithm == Algorithm::Es256 {
+    if matches!(key.algorithm, Algorithm::Es256 | Algorithm::Es384) {
         // x and y, without the byte that says the point is not compressed.
         all.push(key.public[1..].to_vec());
     }

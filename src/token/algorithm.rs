@@ -9,7 +9,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// An algorithm that tokens are signed with, as a type. Sealed: the algorithms are these four.
+/// An algorithm that tokens are signed with, as a type. Sealed: there are no others.
 pub trait Pinned: sealed::Sealed + Send + Sync + 'static {
     /// The algorithm.
     const ALGORITHM: Algorithm;
@@ -27,80 +27,69 @@ pub trait Pinned: sealed::Sealed + Send + Sync + 'static {
     fn decoding_key(key: &Key) -> DecodingKey;
 }
 
-/// HMAC with SHA-256 (RFC 7518 section 3.2).
-#[derive(Clone, Copy, Debug)]
-pub struct Hs256;
+macro_rules! pinned {
+    ($($about:literal $name:ident = $library:ident, $encoding:expr, $decoding:expr;)+) => {$(
+        #[doc = $about]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
 
-/// Ed25519 (RFC 8037 section 3.1).
-#[derive(Clone, Copy, Debug)]
-pub struct EdDsa;
+        impl sealed::Sealed for $name {}
 
-/// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4).
-#[derive(Clone, Copy, Debug)]
-pub struct Es256;
+        impl Pinned for $name {
+            const ALGORITHM: Algorithm = Algorithm::$name;
+            const LIBRARY: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::$library;
 
-/// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3).
-#[derive(Clone, Copy, Debug)]
-pub struct Rs256;
+            fn encoding_key(key: &Key) -> Result<EncodingKey, BuildError> {
+                $encoding(key)
+            }
 
-impl sealed::Sealed for Hs256 {}
-impl sealed::Sealed for EdDsa {}
-impl sealed::Sealed for Es256 {}
-impl sealed::Sealed for Rs256 {}
-
-impl Pinned for Hs256 {
-    const ALGORITHM: Algorithm = Algorithm::Hs256;
-    const LIBRARY: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::HS256;
-
-    fn encoding_key(key: &Key) -> Result<EncodingKey, BuildError> {
-        Ok(EncodingKey::from_secret(&key.private))
-    }
-
-    fn decoding_key(key: &Key) -> DecodingKey {
-        DecodingKey::from_secret(&key.private)
-    }
+            fn decoding_key(key: &Key) -> DecodingKey {
+                $decoding(key)
+            }
+        }
+    )+};
 }
 
-impl Pinned for EdDsa {
-    const ALGORITHM: Algorithm = Algorithm::EdDsa;
-    const LIBRARY: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::EdDSA;
-
-    fn encoding_key(key: &Key) -> Result<EncodingKey, BuildError> {
-        Ok(EncodingKey::from_ed_der(&key.private))
-    }
-
-    fn decoding_key(key: &Key) -> DecodingKey {
-        DecodingKey::from_ed_der(&key.public)
-    }
+pinned! {
+    "HMAC with SHA-256 (RFC 7518 section 3.2)." Hs256 = HS256, hmac, hmac_again;
+    "Ed25519 (RFC 8037 section 3.1)." EdDsa = EdDSA,
+        |key: &Key| Ok(EncodingKey::from_ed_der(&key.private)),
+        |key: &Key| DecodingKey::from_ed_der(&key.public);
+    "ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4)." Es256 = ES256, ecdsa, ecdsa_public;
+    "RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3)." Rs256 = RS256, rsa, rsa_public;
+    "HMAC with SHA-384 (RFC 7518 section 3.2)." Hs384 = HS384, hmac, hmac_again;
+    "HMAC with SHA-512 (RFC 7518 section 3.2)." Hs512 = HS512, hmac, hmac_again;
+    "RSASSA-PSS with SHA-256 (RFC 7518 section 3.5)." Ps256 = PS256, rsa, rsa_public;
+    "ECDSA on P-384 with SHA-384 (RFC 7518 section 3.4)." Es384 = ES384, ecdsa, ecdsa_public;
 }
 
-impl Pinned for Es256 {
-    const ALGORITHM: Algorithm = Algorithm::Es256;
-    const LIBRARY: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::ES256;
-
-    fn encoding_key(key: &Key) -> Result<EncodingKey, BuildError> {
-        Ok(EncodingKey::from_ec_der(&key.private))
-    }
-
-    fn decoding_key(key: &Key) -> DecodingKey {
-        DecodingKey::from_ec_der(&key.public)
-    }
+#[expect(clippy::unnecessary_wraps, reason = "one of the ways to make a key, and others can fail")]
+fn hmac(key: &Key) -> Result<EncodingKey, BuildError> {
+    Ok(EncodingKey::from_secret(&key.private))
 }
 
-impl Pinned for Rs256 {
-    const ALGORITHM: Algorithm = Algorithm::Rs256;
-    const LIBRARY: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::RS256;
+fn hmac_again(key: &Key) -> DecodingKey {
+    DecodingKey::from_secret(&key.private)
+}
 
-    fn encoding_key(key: &Key) -> Result<EncodingKey, BuildError> {
-        let inner = pkcs1_of_pkcs8(&key.private).ok_or_else(|| {
-            BuildError::Config(format!("the RSA key `{}` is not PKCS#8 DER", key.kid))
-        })?;
-        Ok(EncodingKey::from_rsa_der(inner))
-    }
+#[expect(clippy::unnecessary_wraps, reason = "one of the ways to make a key, and others can fail")]
+fn ecdsa(key: &Key) -> Result<EncodingKey, BuildError> {
+    Ok(EncodingKey::from_ec_der(&key.private))
+}
 
-    fn decoding_key(key: &Key) -> DecodingKey {
-        DecodingKey::from_rsa_der(&key.public)
-    }
+fn ecdsa_public(key: &Key) -> DecodingKey {
+    DecodingKey::from_ec_der(&key.public)
+}
+
+fn rsa(key: &Key) -> Result<EncodingKey, BuildError> {
+    let inner = pkcs1_of_pkcs8(&key.private).ok_or_else(|| {
+        BuildError::Config(format!("the RSA key `{}` is not PKCS#8 DER", key.kid))
+    })?;
+    Ok(EncodingKey::from_rsa_der(inner))
+}
+
+fn rsa_public(key: &Key) -> DecodingKey {
+    DecodingKey::from_rsa_der(&key.public)
 }
 
 /// The PKCS#1 key inside a PKCS#8 one (RFC 5208 section 5): `jsonwebtoken` takes nothing else.

@@ -5,7 +5,8 @@ use std::fmt;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ use crate::error::BuildError;
 
 /// Bytes of an HMAC-SHA-256 secret: at least the digest's (RFC 7518 section 3.2).
 pub const HMAC_SECRET_MIN_BYTES: usize = 32;
+
+/// Bits of an RSA modulus, unless said otherwise: the least RFC 7518 section 3.3 allows.
+pub const RSA_BITS: u32 = 2_048;
 
 /// A signature algorithm of RFC 7518 or RFC 8037.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -30,11 +34,35 @@ pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256, a 2,048-bit key.
     #[serde(rename = "RS256")]
     Rs256,
+    /// HMAC with SHA-384, a 384-bit secret.
+    #[serde(rename = "HS384")]
+    Hs384,
+    /// HMAC with SHA-512, a 512-bit secret.
+    #[serde(rename = "HS512")]
+    Hs512,
+    /// RSASSA-PSS with SHA-256, a 2,048-bit key.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// ECDSA on P-384 with SHA-384.
+    #[serde(rename = "ES384")]
+    Es384,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::EdDsa, Self::Es256, Self::Rs256];
+    pub const ALL: [Self; 8] = [
+        Self::Hs256,
+        Self::EdDsa,
+        Self::Es256,
+        Self::Rs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Ps256,
+        Self::Es384,
+    ];
+
+    /// The algorithms of the registered strategies: those a server holds keys for.
+    pub const REGISTERED: [Self; 4] = [Self::Hs256, Self::EdDsa, Self::Es256, Self::Rs256];
 
     /// The header's `alg`.
     #[must_use]
@@ -44,6 +72,22 @@ impl Algorithm {
             Self::EdDsa => "EdDSA",
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+            Self::Ps256 => "PS256",
+            Self::Es384 => "ES384",
+        }
+    }
+
+    /// Least bytes of its secret: those of the digest (RFC 7518 section 3.2). `None` where the key
+    /// is no shared secret.
+    #[must_use]
+    pub const fn secret_min_bytes(self) -> Option<usize> {
+        match self {
+            Self::Hs256 => Some(HMAC_SECRET_MIN_BYTES),
+            Self::Hs384 => Some(48),
+            Self::Hs512 => Some(64),
+            Self::EdDsa | Self::Es256 | Self::Es384 | Self::Rs256 | Self::Ps256 => None,
         }
     }
 }
@@ -55,9 +99,9 @@ pub struct Key {
     pub kid: String,
     /// The one algorithm it may be used with.
     pub algorithm: Algorithm,
-    /// HS256: the secret. Otherwise PKCS#8 v1 DER.
+    /// HMAC: the secret. Otherwise PKCS#8 v1 DER.
     pub private: Vec<u8>,
-    /// HS256: empty. EdDSA: the 32-byte point. ES256: the uncompressed point. RS256: PKCS#1 DER.
+    /// HMAC: empty. EdDSA: the 32-byte point. ECDSA: the uncompressed point. RSA: PKCS#1 DER.
     pub public: Vec<u8>,
 }
 
@@ -80,13 +124,13 @@ impl Keyring {
         Self { keys }
     }
 
-    /// Two fresh keys for every algorithm: the current one and the one before it.
+    /// Two fresh keys for every registered algorithm: the current one and the one before it.
     ///
     /// # Errors
     /// When the generator fails.
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, BuildError> {
         let mut keys = Vec::new();
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::REGISTERED {
             for age in ["current", "previous"] {
                 let kid = format!("{}-{age}", algorithm.name().to_ascii_lowercase());
                 keys.push(generate_key(kid, algorithm, entropy)?);
@@ -111,12 +155,14 @@ impl Keyring {
                     keys[i].kid
                 )));
             }
-            if algorithm == Algorithm::Hs256 && key.private.len() < HMAC_SECRET_MIN_BYTES {
+            let least = algorithm.secret_min_bytes().unwrap_or(0);
+            if key.private.len() < least {
                 return Err(BuildError::Config(format!(
-                    "the HMAC secret `{}` has {} bytes; HS256 needs at least \
-                     {HMAC_SECRET_MIN_BYTES} (RFC 7518 section 3.2)",
+                    "the HMAC secret `{}` has {} bytes; {} needs at least {least} \
+                     (RFC 7518 section 3.2)",
                     key.kid,
-                    key.private.len()
+                    key.private.len(),
+                    algorithm.name()
                 )));
             }
         }
@@ -124,7 +170,7 @@ impl Keyring {
     }
 }
 
-/// One fresh key named `kid`.
+/// One fresh key named `kid`; an RSA one has [`RSA_BITS`] bits.
 ///
 /// # Errors
 /// When the generator fails.
@@ -133,24 +179,51 @@ pub fn generate_key(
     algorithm: Algorithm,
     entropy: &dyn Entropy,
 ) -> Result<Key, BuildError> {
-    let failed = |_| BuildError::Config("the crypto library failed to generate a key".into());
-    let pkcs8 = |der: Pkcs8V1Der<'_>| der.as_ref().to_vec();
     let (private, public) = match algorithm {
         Algorithm::Hs256 => (fresh::<HMAC_SECRET_MIN_BYTES>(entropy)?.to_vec(), Vec::new()),
+        Algorithm::Hs384 => (fresh::<48>(entropy)?.to_vec(), Vec::new()),
+        Algorithm::Hs512 => (fresh::<64>(entropy)?.to_vec(), Vec::new()),
         Algorithm::EdDsa => {
             let pair = Ed25519KeyPair::generate().map_err(failed)?;
-            (pkcs8(pair.as_der().map_err(failed)?), pair.public_key().as_ref().to_vec())
+            (pkcs8(&pair.as_der().map_err(failed)?), pair.public_key().as_ref().to_vec())
         }
-        Algorithm::Es256 => {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
-            let private = pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec();
-            (private, pair.public_key().as_ref().to_vec())
-        }
-        Algorithm::Rs256 => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-            let private: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-            (private.as_ref().to_vec(), pair.public_key().as_ref().to_vec())
-        }
+        Algorithm::Es256 => ecdsa_pair(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
+        Algorithm::Es384 => ecdsa_pair(&ECDSA_P384_SHA384_FIXED_SIGNING)?,
+        Algorithm::Rs256 | Algorithm::Ps256 => return generate_rsa_key(kid, algorithm, RSA_BITS),
     };
     Ok(Key { kid, algorithm, private, public })
+}
+
+/// One fresh RSA key named `kid` for `algorithm`, with a modulus of `bits`.
+///
+/// # Errors
+/// A length other than 2,048, 3,072 or 4,096 bits, or a failing generator.
+pub fn generate_rsa_key(kid: String, algorithm: Algorithm, bits: u32) -> Result<Key, BuildError> {
+    let size = match bits {
+        2_048 => KeySize::Rsa2048,
+        3_072 => KeySize::Rsa3072,
+        4_096 => KeySize::Rsa4096,
+        _ => {
+            return Err(BuildError::Config(format!(
+                "an RSA key of {bits} bits was asked for; it must be 2048, 3072 or 4096"
+            )));
+        }
+    };
+    let pair = RsaKeyPair::generate(size).map_err(failed)?;
+    let private = pkcs8(&pair.as_der().map_err(failed)?);
+    Ok(Key { kid, algorithm, private, public: pair.public_key().as_ref().to_vec() })
+}
+
+fn ecdsa_pair(curve: &'static EcdsaSigningAlgorithm) -> Result<(Vec<u8>, Vec<u8>), BuildError> {
+    let pair = EcdsaKeyPair::generate(curve).map_err(failed)?;
+    let private = pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec();
+    Ok((private, pair.public_key().as_ref().to_vec()))
+}
+
+fn pkcs8(der: &Pkcs8V1Der<'_>) -> Vec<u8> {
+    der.as_ref().to_vec()
+}
+
+fn failed<E>(_: E) -> BuildError {
+    BuildError::Config("the crypto library failed to generate a key".into())
 }

@@ -13,7 +13,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use serde::Deserialize;
 
-use super::algorithm::{EdDsa, Es256, Hs256, Pinned, Rs256};
+use super::algorithm::{EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Pinned, Ps256, Rs256};
 use super::key::{Algorithm, Key};
 use super::policy::{Header, split};
 use super::prepared::verify_tag;
@@ -174,6 +174,10 @@ fn public_signature_vectors_keep_their_labels() {
                     Algorithm::EdDsa => open::<EdDsa>(&case.jws, key),
                     Algorithm::Es256 => open::<Es256>(&case.jws, key),
                     Algorithm::Rs256 => open::<Rs256>(&case.jws, key),
+                    Algorithm::Hs384 => open::<Hs384>(&case.jws, key),
+                    Algorithm::Hs512 => open::<Hs512>(&case.jws, key),
+                    Algorithm::Ps256 => open::<Ps256>(&case.jws, key),
+                    Algorithm::Es384 => open::<Es384>(&case.jws, key),
                 },
             };
             match &key {

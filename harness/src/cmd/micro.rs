@@ -41,7 +41,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         kinds.push(kind);
     }
     let cells = micro_pass(Duration::from_secs(args.seconds), args.seed, StrategyKind::ALL)?;
-    let wanted = |id: &str| kinds.is_empty() || kinds.iter().any(|k| k.name() == id);
+    let wanted = |id: &Option<String>| {
+        kinds.is_empty() || kinds.iter().any(|k| id.as_deref() == Some(k.name()))
+    };
     let results: Vec<_> = cells.iter().filter_map(result).filter(|r| wanted(&r.strategy)).collect();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
@@ -54,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             r.id.clone(),
             format!("{:.0} ({:.0} to {:.0})", r.cpu_ns.value, r.cpu_ns.low, r.cpu_ns.high),
             format!("{:.3} ({:.3} to {:.3})", r.ratio.value, r.ratio.low, r.ratio.high),
-            r.reference.clone(),
+            r.reference.clone().unwrap_or_default(),
         ]);
     }
     println!("{table}");

@@ -106,13 +106,10 @@ fn empty_cell(operation: &str, kind: StrategyKind, reference: &Subject) -> Micro
     MicroCell {
         id: format!("{operation}/{}", kind.name()),
         operation: operation.into(),
-        strategy: kind.name().into(),
+        strategy: Some(kind.name().into()),
         algorithm: kind.properties().algorithm.map(|a| a.name().into()),
-        reference: reference.kind.name().into(),
-        iterations: Vec::new(),
-        cpu_ns: Vec::new(),
-        reference_iterations: Vec::new(),
-        reference_cpu_ns: Vec::new(),
+        reference: Some(reference.kind.name().into()),
+        ..MicroCell::default()
     }
 }
 

@@ -194,14 +194,14 @@ pub struct RulerResult {
 pub struct MicroResult {
     /// Operation and subject.
     pub id: String,
-    /// `verify` or `issue`.
+    /// `verify`, `issue`, ...
     pub operation: String,
-    /// The strategy measured.
-    pub strategy: String,
+    /// The strategy measured, where it is one.
+    pub strategy: Option<String>,
     /// Its algorithm.
     pub algorithm: Option<String>,
-    /// The strategy it alternates with.
-    pub reference: String,
+    /// What it alternates with.
+    pub reference: Option<String>,
     /// Thread CPU per operation, nanoseconds, over batches.
     pub cpu_ns: Estimate,
     /// Ratio to the reference's neighbouring batch.

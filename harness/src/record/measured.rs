@@ -150,30 +150,6 @@ pub struct Histogram {
     pub hdr_v2_deflate_base64: String,
 }
 
-/// One subject of the micro pass against its reference, alternating batches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MicroCell {
-    /// `verify/jwt-es256`: operation and subject.
-    pub id: String,
-    /// `verify` or `issue`.
-    pub operation: String,
-    /// The strategy measured.
-    pub strategy: String,
-    /// Its algorithm, where there is one.
-    pub algorithm: Option<String>,
-    /// The strategy it alternates with.
-    pub reference: String,
-    /// Iterations in each batch of the subject.
-    pub iterations: Vec<u64>,
-    /// Thread CPU time of each batch of the subject, nanoseconds.
-    pub cpu_ns: Vec<u64>,
-    /// Iterations in each batch of the reference that followed.
-    pub reference_iterations: Vec<u64>,
-    /// Thread CPU time of that batch, nanoseconds.
-    pub reference_cpu_ns: Vec<u64>,
-}
-
 /// Sizes of one arm's messages, counted on real ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

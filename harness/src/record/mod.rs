@@ -3,6 +3,7 @@
 //! `run.json` ([`run::Run`]) holds what was measured and nothing computed; `derived.json`
 //! ([`derived::Derived`]) holds all that is computed from it, reproducible byte for byte.
 
+mod bench;
 pub mod derived;
 pub mod integrity;
 pub mod io;

@@ -4,9 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::bench::{HeaderBlock, LimitRow, MemoryRow, MicroCell, Timer, WireRow};
 pub use super::measured::{
-    Cell, Check, Histogram, LagTrial, Latency, Ledger, MicroCell, NotMeasured, RevocationCost,
-    RevocationLag, SizeRow, Slots,
+    Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
+    SizeRow, Slots,
 };
 
 /// One run, written as it goes; an interrupted one is valid and says `partial`.
@@ -31,8 +32,17 @@ pub struct Run {
     pub arms: Vec<Arm>,
     /// Arm by block, in the order they were measured.
     pub cells: Vec<Cell>,
-    /// The interleaved pass on the thread CPU clock.
+    /// What was timed in a loop, without a server around it.
     pub micro: Vec<MicroCell>,
+    /// Bytes of credentials on the wire, by algorithm, claims and carrier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wire: Vec<WireRow>,
+    /// Where credentials cross the limits on their way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitRow>,
+    /// What entries weigh in the store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryRow>,
     /// Credential and message sizes, counted.
     pub sizes: Vec<SizeRow>,
     /// What a logout costs.

@@ -236,11 +236,11 @@ pub fn micro(input: &Input<'_>) -> Table {
     Table::new("Thread CPU per operation", &head).with(input.derived.micro.iter().map(|m| {
         vec![
             m.operation.clone(),
-            code(&m.strategy),
+            m.strategy.as_ref().map_or_else(|| MISSING.into(), |s| code(s)),
             m.algorithm.clone().unwrap_or_else(|| MISSING.into()),
             estimate(&m.cpu_ns, MICROS),
             estimate(&m.ratio, TIMES),
-            code(&m.reference),
+            m.reference.as_ref().map_or_else(|| MISSING.into(), |r| code(r)),
         ]
     }))
 }

@@ -63,6 +63,9 @@ pub(super) fn assemble(
         arms,
         cells,
         micro: if full { micro(rng) } else { vec![] },
+        wire: vec![],
+        limits: vec![],
+        memory: vec![],
         sizes: ARMS.iter().map(sizes).collect(),
         revocation_cost: if full { revocation_cost(rng, shape.blocks) } else { vec![] },
         revocation_lag: if full { revocation_lag(rng) } else { vec![] },
@@ -166,13 +169,12 @@ fn micro(rng: &mut Pcg64) -> Vec<MicroCell> {
             let mut cell = MicroCell {
                 id: format!("{operation}/{id}"),
                 operation: operation.into(),
-                strategy: id.into(),
+                strategy: Some(id.into()),
                 algorithm: algorithm.map(String::from),
-                reference: reference.0.into(),
+                reference: Some(reference.0.into()),
                 iterations: vec![n as u64; 60],
-                cpu_ns: vec![],
                 reference_iterations: vec![m as u64; 60],
-                reference_cpu_ns: vec![],
+                ..MicroCell::default()
             };
             for _ in 0..60 {
                 // Neighbouring batches share the machine's mood.

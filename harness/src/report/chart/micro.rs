@@ -51,12 +51,14 @@ fn group(input: &Input<'_>, operation: &str) -> Group {
         input.derived.micro.iter().filter(|m| m.operation == operation).collect();
     results.sort_by(|a, b| a.cpu_ns.value.total_cmp(&b.cpu_ns.value));
     let rows = results.into_iter().map(|m| {
-        let look = input.palette.look(&m.strategy);
+        let look = input.palette.look(m.strategy.as_deref().unwrap_or(""));
         let us = |ns: f64| ns / 1e3;
         Row {
             label: match &m.algorithm {
-                Some(algorithm) => format!("{} · {algorithm}", m.strategy),
-                None => m.strategy.clone(),
+                Some(algorithm) => {
+                    format!("{} · {algorithm}", m.strategy.as_deref().unwrap_or(&m.id))
+                }
+                None => m.strategy.clone().unwrap_or_else(|| m.id.clone()),
             },
             value: format::estimate(&m.cpu_ns, format::MICROS),
             ink: look.color.ink(),

@@ -58,7 +58,7 @@ pub struct ProcessCpu(Source);
 
 enum Source {
     Clock(ClockId),
-    Report(Box<dyn Fn() -> anyhow::Result<u64> + Send>),
+    Report(Box<dyn Fn() -> anyhow::Result<u64> + Send + Sync>),
 }
 
 /// A reading of another process's CPU time.
@@ -81,13 +81,13 @@ impl fmt::Debug for ProcessCpu {
 impl ProcessCpu {
     /// The clock of process `pid`; where there is none, or none may be used, `report` asks the
     /// process for its own account in nanoseconds.
-    pub fn of(pid: u32, report: impl Fn() -> anyhow::Result<u64> + Send + 'static) -> Self {
+    pub fn of(pid: u32, report: impl Fn() -> anyhow::Result<u64> + Send + Sync + 'static) -> Self {
         let clock = if portable_is_forced() { None } else { clock_of(pid) };
         Self(clock.map_or_else(|| Source::Report(Box::new(report)), Source::Clock))
     }
 
     /// The account of a process whose clock cannot be read from here: `report` asks it.
-    pub fn reported(report: impl Fn() -> anyhow::Result<u64> + Send + 'static) -> Self {
+    pub fn reported(report: impl Fn() -> anyhow::Result<u64> + Send + Sync + 'static) -> Self {
         Self(Source::Report(Box::new(report)))
     }
 
