@@ -220,7 +220,7 @@ fn micro_ratios_are_those_of_neighbouring_batches() {
     let found = derived(&run(10));
     assert_eq!(found.micro.len(), 11);
     for row in &found.micro {
-        let expected = micro_ratio(&row.operation, &row.strategy).unwrap();
+        let expected = micro_ratio(&row.operation, row.strategy.as_deref().unwrap()).unwrap();
         assert!((row.ratio.value / expected - 1.0).abs() < 0.03, "{row:?}");
         assert_eq!((row.ratio.n, row.cpu_ns.n), (10, 10), "groups of batches, not batches");
         // The machine's mood moves the nanoseconds; the ratio does not feel it.
