@@ -74,9 +74,9 @@ const BOUNDS: [Bound; 8] = [
     },
     Bound {
         name: "hpack-three-quarters",
-        about: "Three quarters of the HPACK table: nghttp2 (curl, Node) no longer files the cookie, \
-                and every request carries it whole. Counts name, value and 32. It never files \
-                `authorization`.",
+        about: "Three quarters of the HPACK table: nghttp2 (curl, Node) no longer indexes the \
+                cookie, and every request carries it whole. Counts name, value and 32. It never \
+                indexes `authorization`.",
         most: ENTRY_BYTES_MAX,
         counts: |carrier, token| match carrier {
             Carrier::Bearer => None,
@@ -94,13 +94,14 @@ const BOUNDS: [Bound; 8] = [
     },
     Bound {
         name: "hpack-table",
-        about: "The whole HPACK table (RFC 9113 section 6.5.2): a larger entry cannot be filed, and \
-                Chromium, which files all, empties the table by trying (RFC 7541 section 4.4). \
+        about: "The whole HPACK table (RFC 9113 section 6.5.2): a larger entry is not kept, and \
+                Chromium, which indexes all, empties the table by trying (RFC 7541 section 4.4). \
                 Counts name, value and 32.",
         most: TABLE_BYTES,
         counts: |carrier, token| Some(entry_bytes(carrier, token)),
     },
     Bound {
+        // As nginx 1.22 answers: 200 to a line of 8,192 bytes, 400 to one of 8,193.
         name: "nginx-header-line",
         about: "nginx, `large_client_header_buffers 4 8k`: a header line of HTTP/1.1 must fit into \
                 one buffer, CRLF included.",
@@ -115,6 +116,7 @@ const BOUNDS: [Bound; 8] = [
         counts: |carrier, token| Some(request_bytes(carrier, token)),
     },
     Bound {
+        // As Node 20 answers: 200 at 16,383, 431 at 16,384.
         name: "node-headers",
         about: "Node, `--max-http-header-size` of 16 KiB: refuses what reaches it. Counts the URL \
                 and the names and values of all fields of HTTP/1.1.",

@@ -1,7 +1,7 @@
 //! What a credential weighs on the wire: in HTTP/1.1, in HTTP/2 by who encodes it, and where it
 //! crosses the limits of what is on its way. Counted, not timed.
 //!
-//! [`rows`] sizes, [`limits`] asks how much can be claimed; [`loopback::check`] holds the
+//! [`rows`] sizes, [`limits()`] asks how much can be claimed; [`loopback::check`] holds the
 //! computation against the bytes on a real connection. The response is left out: it carries a
 //! credential once per login.
 

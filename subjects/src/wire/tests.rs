@@ -153,9 +153,9 @@ fn rows_hold_what_the_policies_imply() {
         let name = if cookie { "Cookie: __Host-authbench=" } else { "Authorization: Bearer " };
         let line = name.len() as u64 + row.credential_bytes + 2;
         assert_eq!(row.header_line_bytes, line);
-        // Filing changes one bit, and a prefix that is a byte shorter.
+        // A literal that is indexed has a longer prefix for the name: a byte less.
         assert_eq!(never.first_bytes, all.first_bytes + 1, "{row:?}");
-        // Later requests save the host, and the credential where it is filed.
+        // Later requests save the host, and the credential where it is indexed.
         assert!(never.later_bytes > row.credential_bytes * 3 / 4, "{row:?}");
         let fits_three_quarters = row.claims.as_deref() != Some("4k");
         assert_eq!(nghttp2.later_bytes < 20, cookie && fits_three_quarters, "{row:?}");
