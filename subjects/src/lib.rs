@@ -7,5 +7,8 @@
 
 pub mod bed;
 pub mod clock;
+pub mod drive;
+pub mod mint;
+pub mod strategies;
 pub mod subject;
 pub mod wire;

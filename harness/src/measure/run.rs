@@ -147,8 +147,7 @@ fn measure(
     if plan.micro_ms > 0 {
         watcher.check()?;
         let budget = Duration::from_millis(plan.micro_ms);
-        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms))?;
-        watcher.passed(plan.micro_ms);
+        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms), watcher)?;
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use authbench::credential::Carrier;
 
 use super::hpack::{ENTRY_BYTES_MAX, ENTRY_OVERHEAD_BYTES, TABLE_BYTES};
-use super::mint::{Claims, Mint};
 use super::request::{self, AUTHORITY, COOKIE_NAME, PATH};
 use super::{CARRIERS, SCHEMES};
 use crate::bed::{Bed, Scheme};
+use crate::mint::{Claims, Mint};
 
 /// Where tokens of one algorithm cross one limit in one carrier. Exact.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -16,9 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::CARRIERS;
 use super::hpack::{Policy, block_bytes};
-use super::mint::{Claims, Mint, session_id};
 use super::request::{self, Field};
 use crate::bed::{Bed, Scheme};
+use crate::mint::{Claims, Mint, session_id};
 
 /// Requests sent on each connection.
 pub const REQUESTS: usize = 3;

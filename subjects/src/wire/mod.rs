@@ -8,7 +8,6 @@
 pub mod hpack;
 pub mod limits;
 pub mod loopback;
-pub mod mint;
 pub mod request;
 
 #[cfg(test)]
@@ -21,9 +20,9 @@ use authbench::credential::Carrier;
 use authbench::token::key::Algorithm;
 
 use crate::bed::{Bed, Scheme};
+use crate::mint::{Claims, Mint, payload, session_id};
 use hpack::{Policy, block_bytes};
 pub use limits::{Limit, limits};
-use mint::{Claims, Mint, payload, session_id};
 
 /// The schemes that are sized, from the shortest signature to the longest.
 pub const SCHEMES: [Scheme; 10] = [

@@ -111,7 +111,7 @@ impl Mint {
         let subject = SubjectId(number);
         match claims {
             Claims::Minimal => {
-                let (iat, exp) = (self.now.0, self.now.plus(900).0);
+                let (iat, exp) = (self.now.0, self.now.plus(3_600).0);
                 self.sign(&format!("{{\"sub\":\"{subject}\",\"iat\":{iat},\"exp\":{exp}}}"))
             }
             Claims::Typical => self.typical(subject),
