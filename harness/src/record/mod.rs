@@ -5,9 +5,11 @@
 
 mod bench;
 pub mod derived;
+mod derived_bench;
 pub mod integrity;
 pub mod io;
 mod json;
+mod loops;
 mod measured;
 pub mod run;
 

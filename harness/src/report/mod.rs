@@ -3,6 +3,8 @@
 pub mod chart;
 pub mod format;
 pub mod lint;
+mod loop_tables;
+mod loops;
 pub mod page;
 pub mod palette;
 mod sections;

@@ -137,7 +137,8 @@ pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 /// `95 % intervals over 5 blocks; 5,000 requests per second (poisson arrivals, exact pacing)`.
 #[must_use]
 pub fn conditions(input: &Input<'_>) -> String {
-    let plan = &input.run.plan;
+    let note = super::verdicts::status_note(input.run);
+    let Some(plan) = &input.run.plan else { return note.to_owned() };
     format!(
         "95 % intervals over n = {} blocks; {} requests/s, {} arrivals, driver pacing {}, {} \
          connections, over loopback. {}",
@@ -146,7 +147,7 @@ pub fn conditions(input: &Input<'_>) -> String {
         plan.arrivals,
         plan.pacing,
         plan.connections,
-        super::verdicts::status_note(input.run),
+        note,
     )
     .trim_end()
     .to_owned()
