@@ -4,6 +4,7 @@
 //! ([`derived::Derived`]) holds all that is computed from it, reproducible byte for byte.
 
 mod bench;
+pub mod criterion;
 pub mod derived;
 mod derived_bench;
 pub mod integrity;
