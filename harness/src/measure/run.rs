@@ -82,16 +82,24 @@ fn without_redis(arms: Vec<PlannedArm>, why: &NoStore) -> (Vec<PlannedArm>, Vec<
 pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> {
     let started = Instant::now();
     let (mut store, arms, not_measured) = match Store::open()? {
-        Ok(store) => (Some(store), order.arms.clone(), Vec::new()),
+        Ok(store) => (Some(store), order.arms, Vec::new()),
         Err(why) => {
             eprintln!("note: {}; its rows are not measured", why.reason);
-            let (arms, missing) = without_redis(order.arms.clone(), &why);
+            let (arms, missing) = without_redis(order.arms, &why);
             (None, arms, missing)
         }
     };
     let keys = Keyring::generate(&OsEntropy)?;
     let plan = &order.plan;
-    let mut run = begin(opening_of(&order, store.as_ref()), &kinds_of(&arms))?;
+    let opening = Opening {
+        label: order.label,
+        profile: plan.name.clone(),
+        seed: order.seed,
+        argv: order.argv,
+        citable: plan.citable,
+        redis_server: store.as_ref().map(|s| s.version().to_owned()),
+    };
+    let mut run = begin(opening, &kinds_of(&arms))?;
     run.plan = Some(plan_record(plan));
     run.not_measured = not_measured;
     if let Some(store) = &store
@@ -181,17 +189,6 @@ pub const MICRO_PROFILE: &str = "micro";
 /// When the running binary cannot be read, whose digest is part of the record.
 pub fn begin_without_load(opening: Opening) -> anyhow::Result<Run> {
     begin(opening, StrategyKind::ALL)
-}
-
-fn opening_of(order: &Order, store: Option<&Store>) -> Opening {
-    Opening {
-        label: order.label.clone(),
-        profile: order.plan.name.clone(),
-        seed: order.seed,
-        argv: order.argv.clone(),
-        citable: order.plan.citable,
-        redis_server: store.map(|s| s.version().to_owned()),
-    }
 }
 
 /// The record before anything was measured, without a plan.

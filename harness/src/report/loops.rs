@@ -71,11 +71,13 @@ fn above_signature(input: &Input<'_>, operation: &str) -> Vec<String> {
         }
     }
     let sentence = |way: &&str| {
-        let own = || rows.iter().filter(|row| row.path == **way);
-        let by_value = |a: &&&OverheadResult, b: &&&OverheadResult| {
+        let all: Vec<_> = rows.iter().filter(|row| row.path == **way).collect();
+        // Beside a signature of a millisecond, a microsecond cannot be seen.
+        let seen: Vec<_> = all.iter().filter(|row| row.above_ns.low > 0.0).collect();
+        let by_value = |a: &&&&&OverheadResult, b: &&&&&OverheadResult| {
             a.above_ns.value.total_cmp(&b.above_ns.value)
         };
-        let (least, most) = (own().min_by(by_value)?, own().max_by(by_value)?);
+        let (least, most) = (seen.iter().min_by(by_value)?, seen.iter().max_by(by_value)?);
         let figure = |row: &OverheadResult| {
             format!("{} ({})", format::estimate(&row.above_ns, NANOS), row.algorithm)
         };
@@ -84,7 +86,15 @@ fn above_signature(input: &Input<'_>, operation: &str) -> Vec<String> {
         } else {
             format!("from {} to {}", figure(least), figure(most))
         };
-        Some(format!("Above the signature alone, {operation} by {} costs {range}.", code(way)))
+        let told = if seen.len() == all.len() {
+            String::new()
+        } else {
+            format!(", in {} of {} algorithms; else the data do not tell", seen.len(), all.len())
+        };
+        Some(format!(
+            "Above the signature alone, {operation} by {} costs {range}{told}.",
+            code(way)
+        ))
     };
     ways.iter().filter_map(sentence).collect()
 }

@@ -70,6 +70,11 @@ fn in_short(input: &Input<'_>) -> Section {
     }
 }
 
+/// What the two timers in one table are.
+const LOOPS: &str = "CPU and ratios are of the interleaved pass, where subject and reference \
+    alternate; local wall time is Criterion's, one subject after the other: the median of its \
+    samples with an interval by order statistics. The two are never mixed.";
+
 fn results(input: &Input<'_>, charts: &[Chart]) -> Vec<Section> {
     let part = |id: &'static str, heading: &str, lead: &str, name: &str, tables: Vec<Table>| {
         let chart = charts.iter().find(|chart| chart.name == name);
@@ -104,6 +109,51 @@ fn results(input: &Input<'_>, charts: &[Chart]) -> Vec<Section> {
         ),
         part("latency", "Latency", "", "latency", vec![tables::latency(input)]),
         part("micro", "Verify and issue by algorithm", "", "micro", vec![tables::micro(input)]),
+        part(
+            "verify",
+            "Verify, by algorithm and path",
+            LOOPS,
+            "algorithms-verify",
+            vec![tables::subjects(input, "verify")],
+        ),
+        part(
+            "issue",
+            "Issue, by algorithm and path",
+            "",
+            "algorithms-issue",
+            vec![tables::subjects(input, "issue")],
+        ),
+        part("overhead", "Above the signature", "", "overhead", vec![tables::overhead(input)]),
+        part(
+            "parts",
+            "The parts of one verification",
+            "",
+            "parts",
+            vec![tables::parts(input), tables::subjects(input, "part")],
+        ),
+        part(
+            "reject",
+            "Refusing a credential",
+            "",
+            "reject",
+            vec![tables::subjects(input, "reject")],
+        ),
+        part(
+            "lookup",
+            "Lookups with many in flight",
+            "",
+            "lookup",
+            vec![tables::subjects(input, "lookup")],
+        ),
+        part("revoke", "Revoking, in a loop", "", "", vec![tables::subjects(input, "revoke")]),
+        part("memory", "Memory of an entry", "", "memory", vec![tables::memory(input)]),
+        part(
+            "wire",
+            "Credentials on the wire, by algorithm, claims and carrier",
+            "",
+            "wire",
+            vec![tables::wire(input), tables::limits(input)],
+        ),
         part("sizes", "Bytes on the wire", "", "sizes", vec![tables::sizes(input)]),
         part(
             "revocation-cost",

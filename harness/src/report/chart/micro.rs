@@ -74,6 +74,7 @@ fn group(input: &Input<'_>, operation: &str) -> Group {
             parts: vec![],
             whisker: Some((us(cpu_ns.low), us(cpu_ns.high))),
             point: Some((us(cpu_ns.value), look)),
+            dots: vec![],
         }
     });
     Group { heading: operation.to_owned(), rows: rows.collect() }
