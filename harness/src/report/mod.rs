@@ -7,6 +7,7 @@ mod loop_tables;
 mod loops;
 pub mod page;
 pub mod palette;
+mod results;
 mod sections;
 pub mod splice;
 pub mod summary;

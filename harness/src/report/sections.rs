@@ -2,9 +2,9 @@
 
 use super::chart::{Chart, Input};
 use super::format::{self, MISSING, PERCENT, count};
-use super::page::{Figure, Page, Section, Table};
-use super::tables;
+use super::page::{Page, Section, Table};
 use super::verdicts::{code, limits, machine_in_short, sentences};
+use super::{results, tables};
 use crate::record::integrity::findings;
 use crate::record::run::{PlanRecord, Run, Status};
 
@@ -12,7 +12,7 @@ use crate::record::run::{PlanRecord, Run, Status};
 #[must_use]
 pub(super) fn page(input: &Input<'_>, charts: &[Chart]) -> Page {
     let mut sections = vec![in_short(input)];
-    sections.extend(results(input, charts));
+    sections.extend(results::sections(input, charts));
     sections.push(Section {
         id: "limits",
         heading: "What may not be concluded".into(),
@@ -67,133 +67,6 @@ fn in_short(input: &Input<'_>) -> Section {
         lead: said.next().into_iter().collect(),
         items: said.collect(),
         ..Section::default()
-    }
-}
-
-/// What the two timers in one table are.
-const LOOPS: &str = "CPU and ratios are of the interleaved pass, where subject and reference \
-    alternate; local wall time is Criterion's, one subject after the other: the median of its \
-    samples with an interval by order statistics. The two are never mixed.";
-
-fn results(input: &Input<'_>, charts: &[Chart]) -> Vec<Section> {
-    let part = |id: &'static str, heading: &str, lead: &str, name: &str, tables: Vec<Table>| {
-        let chart = charts.iter().find(|chart| chart.name == name);
-        let tables: Vec<Table> = tables.into_iter().filter(|t| !t.rows.is_empty()).collect();
-        if chart.is_none() && tables.is_empty() {
-            return None;
-        }
-        Some(Section {
-            id,
-            heading: heading.into(),
-            lead: if lead.is_empty() { vec![] } else { vec![lead.to_owned()] },
-            figure: chart.map(figure),
-            tables,
-            ..Section::default()
-        })
-    };
-    [
-        part(
-            "headline",
-            "What does faster revocation cost?",
-            "",
-            "headline",
-            vec![tables::cost(input), tables::promises(input)],
-        ),
-        part(
-            "cpu",
-            "CPU per request",
-            "Every difference is taken within a block and set against `none`, the floor that does \
-             everything but authentication.",
-            "cpu",
-            vec![tables::cpu(input)],
-        ),
-        part("latency", "Latency", "", "latency", vec![tables::latency(input)]),
-        part("micro", "Verify and issue by algorithm", "", "micro", vec![tables::micro(input)]),
-        part(
-            "verify",
-            "Verify, by algorithm and path",
-            LOOPS,
-            "algorithms-verify",
-            vec![tables::subjects(input, "verify")],
-        ),
-        part(
-            "issue",
-            "Issue, by algorithm and path",
-            "",
-            "algorithms-issue",
-            vec![tables::subjects(input, "issue")],
-        ),
-        part("overhead", "Above the signature", "", "overhead", vec![tables::overhead(input)]),
-        part(
-            "parts",
-            "The parts of one verification",
-            "",
-            "parts",
-            vec![tables::parts(input), tables::subjects(input, "part")],
-        ),
-        part(
-            "reject",
-            "Refusing a credential",
-            "",
-            "reject",
-            vec![tables::subjects(input, "reject")],
-        ),
-        part(
-            "lookup",
-            "Lookups with many in flight",
-            "",
-            "lookup",
-            vec![tables::subjects(input, "lookup")],
-        ),
-        part("revoke", "Revoking, in a loop", "", "", vec![tables::subjects(input, "revoke")]),
-        part("memory", "Memory of an entry", "", "memory", vec![tables::memory(input)]),
-        part(
-            "wire",
-            "Credentials on the wire, by algorithm, claims and carrier",
-            "",
-            "wire",
-            vec![tables::wire(input), tables::limits(input)],
-        ),
-        part("sizes", "Bytes on the wire", "", "sizes", vec![tables::sizes(input)]),
-        part(
-            "revocation-cost",
-            "Cost of a logout",
-            "A denial (401) is a verdict on the credential; an outage (503) means it could not be \
-             judged. Only denials count as refusals here.",
-            "revocation-cost",
-            vec![tables::revocation_cost(input)],
-        ),
-        part(
-            "revocation-lag",
-            "Revocation lag",
-            &laws(input),
-            "revocation-lag",
-            vec![tables::revocation_lag(input)],
-        ),
-        part("pairs", "Every two strategies compared", "", "", vec![tables::pairs(input)]),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// The law of the self-contained tokens, once.
-fn laws(input: &Input<'_>) -> String {
-    let mut laws: Vec<&str> = Vec::new();
-    for law in input.derived.revocation_lag.iter().filter_map(|l| l.law.as_deref()) {
-        if !laws.contains(&law) {
-            laws.push(law);
-        }
-    }
-    if laws.is_empty() { String::new() } else { format!("By law: {}.", laws.join(". ")) }
-}
-
-fn figure(chart: &Chart) -> Figure {
-    Figure {
-        name: chart.name.into(),
-        alt: chart.alt.clone(),
-        wide: chart.wide.clone(),
-        narrow: chart.narrow.clone(),
     }
 }
 

@@ -127,18 +127,21 @@ fn draw_marks(scene: &mut Scene, panel: &Panel, y: &Scale, area: &Area) {
     let mut taken: Vec<Area> = Vec::new();
     let x = area.x0 + 6.0;
     for ((_, name), level) in panel.marks.iter().zip(&levels) {
-        let free = |at: &f64| {
-            let own = ink.area(x, *at, name).grown(1.0);
+        let area_of = |at: f64, name: &str| ink.area(x, at, name).grown(1.0);
+        let free = |(name, at): &(&str, f64)| {
+            let own = area_of(*at, name);
             own.x1 <= area.x1
                 && own.y0 >= area.y0
                 && !taken.iter().any(|t| t.overlaps(&own))
                 && !levels.iter().any(|line| own.y0 < *line && *line < own.y1)
         };
-        if let Some(at) = [level - 8.0, level + 9.0].into_iter().find(free) {
-            let own = ink.area(x, at, name).grown(1.0);
-            scene.rect(own, Rgb(0xff_ff_ff));
-            scene.text(x, at, name.as_str(), ink);
-            taken.push(own);
+        // Where the whole name is too long, its figure alone.
+        let short = name.rsplit(": ").next().unwrap_or(name);
+        let places = [name.as_str(), short].map(|name| [(name, level - 8.0), (name, level + 9.0)]);
+        if let Some((name, at)) = places.into_iter().flatten().find(free) {
+            scene.rect(area_of(at, name), Rgb(0xff_ff_ff));
+            scene.text(x, at, name, ink);
+            taken.push(area_of(at, name));
         }
     }
 }
