@@ -11,4 +11,5 @@ pub mod drive;
 pub mod mint;
 pub mod strategies;
 pub mod subject;
+pub mod tokens;
 pub mod wire;
