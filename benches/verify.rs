@@ -1,13 +1,27 @@
-//! Placeholder until its subjects are listed.
+//! What does it cost to verify an access token, and how much of that is the signature?
+//!
+//! Local nanoseconds by algorithm, claims, crypto backend and path, then the steps of one
+//! verification, and their sum beside the whole. A loop that does nothing else keeps code and keys
+//! in the caches; a server does not. For ratios that stand up use `authbench micro`, which
+//! interleaves.
 
 mod support;
 
+use authbench::strategy::StrategyKind;
 use authbench_subjects::bed::Bed;
+use authbench_subjects::strategies;
+use authbench_subjects::tokens::{parts, verify};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn all(c: &mut Criterion) {
-    let bed = Bed::with_redis().expect("a bed");
-    support::time(c, &bed, Vec::new());
+    let bed = Bed::without_redis().expect("a clock");
+    let mut subjects = verify::subjects();
+    let kinds = StrategyKind::ALL.iter().copied().filter(|kind| !kind.properties().needs_redis);
+    let through_strategies = strategies::subjects(&kinds.collect::<Vec<_>>());
+    subjects.extend(through_strategies.into_iter().filter(|s| s.name.operation == "verify"));
+    subjects.extend(parts::subjects());
+    support::time(c, &bed, subjects);
+    support::print_sums(&bed);
 }
 
 criterion_group!(benches, all);

@@ -8,6 +8,7 @@
 pub mod bed;
 pub mod clock;
 pub mod drive;
+pub mod list;
 pub mod mint;
 pub mod strategies;
 pub mod subject;

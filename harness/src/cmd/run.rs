@@ -45,9 +45,9 @@ pub struct Args {
 
 /// A bar on standard error, and the signal that ends the run early.
 #[derive(Debug)]
-struct Progress {
-    bar: ProgressBar,
-    interrupt: Interrupt,
+pub(super) struct Progress {
+    pub(super) bar: ProgressBar,
+    pub(super) interrupt: Interrupt,
 }
 
 impl Watcher for Progress {

@@ -6,6 +6,7 @@ pub mod stats;
 pub mod block;
 pub mod contestant;
 pub mod lag;
+pub mod loops;
 pub mod micro;
 pub mod revocation;
 pub mod run;

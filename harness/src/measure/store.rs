@@ -78,7 +78,7 @@ impl Store {
         Ok(store)
     }
 
-    fn connect(url: String) -> anyhow::Result<Self> {
+    pub(super) fn connect(url: String) -> anyhow::Result<Self> {
         let limit = std::time::Duration::from_secs(2);
         let client = Client::open(url.as_str())?;
         let connection = client.get_connection_with_timeout(limit)?;
