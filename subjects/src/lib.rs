@@ -6,4 +6,5 @@
 
 pub mod bed;
 pub mod clock;
+pub mod state;
 pub mod subject;
