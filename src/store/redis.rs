@@ -80,6 +80,12 @@ impl RedisHandle {
         Ok(handle)
     }
 
+    /// The connection alone, for those who want no time limit of ours around a command.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionManager {
+        self.manager.clone()
+    }
+
     /// Sends one command and waits for its answer: one round trip.
     ///
     /// # Errors

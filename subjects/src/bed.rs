@@ -65,6 +65,15 @@ pub struct RedisStage {
     _server: Option<PrivateRedis>,
 }
 
+impl RedisStage {
+    /// Whether it is the bed's own, to be filled and flushed at will. One that was named may hold
+    /// somebody's data.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.unix_url.is_some()
+    }
+}
+
 /// What subjects are made on.
 #[derive(Debug)]
 pub struct Bed {

@@ -11,6 +11,7 @@ pub mod drive;
 pub mod list;
 pub mod mint;
 pub mod strategies;
+pub mod state;
 pub mod subject;
 pub mod tokens;
 pub mod wire;

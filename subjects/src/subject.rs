@@ -134,6 +134,8 @@ pub struct Subject {
     pub waits: bool,
     /// Entries that must be filed before it can be timed.
     pub entries: u64,
+    /// Whether an iteration, with what must be done before and after it, can take seconds.
+    pub slow: bool,
     make: Make,
 }
 
@@ -151,7 +153,7 @@ impl Subject {
         make: impl FnOnce(&Arc<Bed>) -> anyhow::Result<Batch> + Send + 'static,
     ) -> Self {
         let make = Box::new(make);
-        Self { name, strategy: None, reference: None, waits: false, entries: 0, make }
+        Self { name, strategy: None, reference: None, waits: false, entries: 0, slow: false, make }
     }
 
     /// Says which strategy it is.
@@ -179,6 +181,13 @@ impl Subject {
     #[must_use]
     pub const fn after_filing(mut self, entries: u64) -> Self {
         self.entries = entries;
+        self
+    }
+
+    /// Says that an iteration can take seconds: it is repeated few times.
+    #[must_use]
+    pub const fn slow(mut self) -> Self {
+        self.slow = true;
         self
     }
 
