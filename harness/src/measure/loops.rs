@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use authbench_subjects::bed::Bed;
+use authbench_subjects::state::memory;
 use authbench_subjects::wire;
 
 use crate::measure::store::Store;
-use crate::record::run::{HeaderBlock, LimitRow, Run, WireRow};
+use crate::record::run::{HeaderBlock, LimitRow, MemoryRow, Run, WireRow};
 
 /// Fills in sizes and limits, and the memory of entries where there is a private Redis. The HTTP/2
 /// figures are held against a real connection first.
@@ -18,6 +19,9 @@ pub fn count(bed: &Arc<Bed>, run: &mut Run) -> anyhow::Result<()> {
     wire::loopback::check(bed).context("the sizes do not agree with a real connection")?;
     run.wire = wire::rows(bed)?.into_iter().map(wire_row).collect();
     run.limits = wire::limits(bed)?.into_iter().map(limit_row).collect();
+    if bed.redis.as_ref().is_ok_and(|stage| stage.unix_url.is_some()) {
+        run.memory = memory::rows(bed)?.into_iter().map(memory_row).collect();
+    }
     Ok(())
 }
 
@@ -56,6 +60,18 @@ fn limit_row(limit: wire::limits::Limit) -> LimitRow {
         algorithm: limit.algorithm,
         carrier: limit.carrier.into(),
         claims_bytes: limit.claims_bytes,
+    }
+}
+
+fn memory_row(row: memory::Row) -> MemoryRow {
+    MemoryRow {
+        strategy: row.strategy.name().into(),
+        entry: row.entry.into(),
+        entries: row.entries,
+        used_before_bytes: row.used_before_bytes,
+        used_after_bytes: row.used_after_bytes,
+        keys: row.keys,
+        usage_bytes: row.usage_bytes,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Sessions in Redis: one key each, and an index of each subject's for logout everywhere.
 //!
 //! - `session:<64 hex digits>`: the record as JSON, with the idle deadline as its time to live.
-//! - `sessions-of:<subject>`: a sorted set of those keys, scored by when each session ends. The
+//! - `sessions-of:<subject>`: a sorted set of those 64 digits, scored by when each session ends. The
 //!   score lets every login drop the entries of sessions that have ended; a plain set would grow
-//!   for as long as a user keeps logging in.
+//!   for as long as a user keeps logging in. The digits alone, because a member of over 64 bytes
+//!   (`zset-max-listpack-value`) turns even a list of one into a skip list, which weighs more than
+//!   the session.
 //!
 //! Deliberately absent: Redis Cluster. The scripts name keys of several slots.
 
@@ -23,10 +25,10 @@ static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local key, list = KEYS[1], KEYS[2]
-local json, ttl, now, ends_at = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local json, ttl, now, ends_at, digits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not redis.call('SET', key, json, 'NX', 'EX', ttl) then return 0 end
 redis.call('ZREMRANGEBYSCORE', list, '-inf', now)
-redis.call('ZADD', list, ends_at, key)
+redis.call('ZADD', list, ends_at, digits)
 local last = redis.call('ZRANGE', list, -1, -1, 'WITHSCORES')[2]
 redis.call('EXPIRE', list, last - now)
 return 1",
@@ -38,7 +40,7 @@ static DELETE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 redis.call('DEL', KEYS[1])
-redis.call('ZREM', KEYS[2], KEYS[1])",
+redis.call('ZREM', KEYS[2], ARGV[1])",
     )
 });
 
@@ -47,7 +49,9 @@ redis.call('ZREM', KEYS[2], KEYS[1])",
 static DELETE_ALL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', key) end
+for _, digits in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('DEL', 'session:' .. digits)
+end
 redis.call('DEL', KEYS[1])",
     )
 });
@@ -65,6 +69,11 @@ fn key_name(key: &SessionKey) -> [u8; KEY_BYTES] {
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
     name
+}
+
+/// What stands for the session on its subject's list.
+fn digits_of(name: &[u8; KEY_BYTES]) -> &[u8] {
+    &name[PREFIX.len()..]
 }
 
 fn list_name(subject: SubjectId) -> String {
@@ -103,8 +112,10 @@ impl SessionStore for RedisSessions {
         now: UnixTime,
     ) -> Result<bool, Outage> {
         let mut call = CREATE.prepare_invoke();
-        call.key(&key_name(key)[..]).key(list_name(record.subject));
+        let name = key_name(key);
+        call.key(&name[..]).key(list_name(record.subject));
         call.arg(record.to_json()?).arg(time_to_live(record, now)).arg(now.0).arg(record.ends_at.0);
+        call.arg(digits_of(&name));
         self.redis.run(&call).await
     }
 
@@ -132,7 +143,9 @@ impl SessionStore for RedisSessions {
 
     async fn delete(&self, key: &SessionKey, subject: SubjectId) -> Result<(), Outage> {
         let mut call = DELETE.prepare_invoke();
-        self.redis.run(call.key(&key_name(key)[..]).key(list_name(subject))).await
+        let name = key_name(key);
+        call.key(&name[..]).key(list_name(subject)).arg(digits_of(&name));
+        self.redis.run(&call).await
     }
 
     async fn delete_all(&self, subject: SubjectId) -> Result<(), Outage> {

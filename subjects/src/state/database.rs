@@ -31,7 +31,7 @@ impl Place {
     /// # Errors
     /// When no database is free, or Redis does not answer.
     pub(super) fn of(bed: &Arc<Bed>, kind: StrategyKind) -> anyhow::Result<Self> {
-        let mut deps = bed.deps(super::scheme(kind))?;
+        let mut deps = bed.deps(crate::strategies::scheme_of(kind))?;
         let mut database = None;
         if let Ok(stage) = &bed.redis
             && kind.properties().needs_redis
@@ -49,7 +49,7 @@ impl Place {
     /// # Errors
     /// When the keys cannot be made.
     pub(super) fn shared(bed: &Arc<Bed>, kind: StrategyKind) -> anyhow::Result<Self> {
-        Ok(Self { deps: bed.deps(super::scheme(kind))?, database: None })
+        Ok(Self { deps: bed.deps(crate::strategies::scheme_of(kind))?, database: None })
     }
 
     /// Empties it, if it is a database of its own.

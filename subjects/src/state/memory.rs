@@ -120,7 +120,7 @@ fn row(bed: &Bed, kind: StrategyKind, entry: Entry, count: u64) -> anyhow::Resul
 
 /// Files entries over a connection of their own, which ends with its runtime.
 fn file(bed: &Bed, server: &PrivateRedis, kind: StrategyKind, count: u64) -> anyhow::Result<()> {
-    let mut deps = bed.deps(super::scheme(kind))?;
+    let mut deps = bed.deps(crate::strategies::scheme_of(kind))?;
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let settings = RedisSettings { response_timeout_ms: 10_000, ..RedisSettings::default() };

@@ -12,9 +12,6 @@ pub mod revoke;
 
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Family;
-use authbench::token::key::Algorithm;
-
-use crate::bed::Scheme;
 
 /// The strategies that remember something about a credential, in report order.
 fn stateful() -> impl Iterator<Item = StrategyKind> {
@@ -22,9 +19,4 @@ fn stateful() -> impl Iterator<Item = StrategyKind> {
         matches!(kind.properties().family, Family::Session | Family::TokenWithState)
     };
     StrategyKind::ALL.iter().copied().filter(remembers)
-}
-
-/// The keys a strategy signs with; any, when it does not.
-fn scheme(kind: StrategyKind) -> Scheme {
-    Scheme::of(kind.properties().algorithm.unwrap_or(Algorithm::Hs256))
 }

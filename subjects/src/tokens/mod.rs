@@ -7,6 +7,7 @@ pub mod plain;
 pub mod provider;
 pub mod reject;
 pub mod ring_key;
+pub mod sum;
 pub mod verify;
 
 use authbench::token::key::Algorithm;
