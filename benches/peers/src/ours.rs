@@ -1,0 +1,167 @@
+//! What the peers are divided by: our own verifier and issuer, on the same keys and claims.
+//!
+//! Stand-in: the subjects of the references are made here until the common list has them for every
+//! algorithm; [`name`] is the one place that says what they are called.
+
+use std::fmt;
+
+use anyhow::{anyhow, bail, ensure};
+use authbench::identity::{Principal, SubjectId, UnixTime};
+use authbench::settings::Settings;
+use authbench::strategy::contract::Deps;
+use authbench::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
+use authbench::token::key::Algorithm;
+use authbench::token::library::Library;
+use authbench::token::prepared::Prepared;
+use authbench::token::{AccessTokens, NewToken, TokenId, Verified};
+use authbench_subjects::bed::{CREDENTIALS, Scheme};
+use authbench_subjects::subject::{Name, Subject, repeat};
+
+use crate::claims::{Claims, jti};
+
+/// What the reference of a cell is called.
+#[must_use]
+pub fn name(operation: &'static str, algorithm: Algorithm) -> Name {
+    if algorithm == Algorithm::Hs256 {
+        return Name::new(operation, "prepared")
+            .with("alg", algorithm.name())
+            .with("claims", "typical")
+            .with("backend", "aws-lc-rs");
+    }
+    Name::new(operation, format!("jwt-{}", algorithm.name().to_ascii_lowercase()))
+}
+
+/// The references, for the interleaved runner.
+#[must_use]
+pub fn subjects() -> Vec<Subject> {
+    [
+        pair::<Prepared>(),
+        pair::<Library<EdDsa>>(),
+        pair::<Library<Es256>>(),
+        pair::<Library<Rs256>>(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn pair<T: AccessTokens>() -> [Subject; 2] {
+    let verify = Subject::new(name("verify", T::ALGORITHM), |bed| {
+        let ours = build::<T>(&bed.deps(Scheme::of(T::ALGORITHM))?)?;
+        let now = bed.now;
+        let mut wallet = Vec::new();
+        for i in 0..CREDENTIALS {
+            let new = new_token(i, now);
+            let grant = ours.issue(&new, now).map_err(|e| anyhow!("{e}"))?;
+            wallet.push((grant.access.expose().to_owned(), new.principal));
+        }
+        Ok(repeat(move |i| {
+            let (token, principal) = &wallet[(i % CREDENTIALS) as usize];
+            let verified = ours.verify(token, now).map_err(|e| anyhow!("{e}"))?;
+            ensure!(verified.principal == *principal, "it authenticated somebody else");
+            Ok(())
+        }))
+    });
+    let issue = Subject::new(name("issue", T::ALGORITHM), |bed| {
+        let ours = build::<T>(&bed.deps(Scheme::of(T::ALGORITHM))?)?;
+        let now = bed.now;
+        Ok(repeat(move |i| {
+            let grant =
+                ours.issue(&new_token(i % CREDENTIALS, now), now).map_err(|e| anyhow!("{e}"))?;
+            ensure!(!grant.access.expose().is_empty(), "it issued nothing");
+            Ok(())
+        }))
+    });
+    [verify, issue]
+}
+
+fn build<T: AccessTokens>(deps: &Deps) -> anyhow::Result<T> {
+    T::build(deps).map_err(|e| anyhow!("{e}"))
+}
+
+type Issue = Box<dyn Fn(&NewToken, UnixTime) -> anyhow::Result<String>>;
+type Verify = Box<dyn Fn(&str, UnixTime) -> anyhow::Result<Verified>>;
+
+/// Our issuer and verifier of one algorithm, for setting up; never timed.
+pub struct Ours {
+    issue: Issue,
+    verify: Verify,
+}
+
+impl fmt::Debug for Ours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ours(..)")
+    }
+}
+
+impl Ours {
+    /// Takes the keys of `algorithm`.
+    ///
+    /// # Errors
+    /// An algorithm that no strategy uses, or keys that do not parse.
+    pub fn new(algorithm: Algorithm, deps: &Deps) -> anyhow::Result<Self> {
+        match algorithm {
+            Algorithm::Hs256 => Self::of::<Library<Hs256>>(deps),
+            Algorithm::EdDsa => Self::of::<Library<EdDsa>>(deps),
+            Algorithm::Es256 => Self::of::<Library<Es256>>(deps),
+            Algorithm::Rs256 => Self::of::<Library<Rs256>>(deps),
+            Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Es384 | Algorithm::Ps256 => {
+                bail!("{} is not compared", algorithm.name())
+            }
+        }
+    }
+
+    fn of<T: AccessTokens>(deps: &Deps) -> anyhow::Result<Self> {
+        let (issuer, verifier) = (build::<T>(deps)?, build::<T>(deps)?);
+        Ok(Self {
+            issue: Box::new(move |token, now| {
+                let grant = issuer.issue(token, now).map_err(|e| anyhow!("{e}"))?;
+                Ok(grant.access.expose().to_owned())
+            }),
+            verify: Box::new(move |token, now| {
+                verifier.verify(token, now).map_err(|e| anyhow!("{e}"))
+            }),
+        })
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// When the crypto library fails.
+    pub fn issue(&self, token: &NewToken, now: UnixTime) -> anyhow::Result<String> {
+        (self.issue)(token, now)
+    }
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn verify(&self, token: &str, now: UnixTime) -> anyhow::Result<Verified> {
+        (self.verify)(token, now)
+    }
+}
+
+/// Token number `i`, for a subject of its own.
+#[must_use]
+pub fn new_token(i: u64, now: UnixTime) -> NewToken {
+    let mut id = [0x5a; 16];
+    id[..8].copy_from_slice(&i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let subject = SubjectId(i.wrapping_mul(0xd134_2543_de82_ef95));
+    NewToken { principal: Principal::of_test_subject(subject, now), id: TokenId(id), version: None }
+}
+
+/// The claims of that token as text.
+#[must_use]
+pub fn claims(token: &NewToken, settings: &Settings, now: UnixTime) -> Claims {
+    Claims {
+        iss: settings.issuer.clone(),
+        sub: token.principal.subject.to_string(),
+        aud: settings.audience.clone(),
+        exp: now.plus(settings.token_lifetime_s).0,
+        iat: now.0,
+        auth_time: token.principal.auth_time.0,
+        jti: jti(&token.id),
+        scope: token.principal.scopes.to_string(),
+        tenant: token.principal.tenant.to_string(),
+    }
+}
