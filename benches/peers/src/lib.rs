@@ -5,7 +5,9 @@
 //! [`redis_benchmark`] is context only. [`ours`] is what all are divided by.
 
 #[cfg(not(any(feature = "boringssl", feature = "pure-rust")))]
-compile_error!("jwt-simple needs RSA from somewhere: choose `boringssl` or `pure-rust`");
+compile_error!("jwt-simple needs RSA from somewhere: choose `pure-rust` or `boringssl`");
+#[cfg(all(feature = "boringssl", feature = "openssl"))]
+compile_error!("one program cannot link with BoringSSL and OpenSSL: leave one of the two out");
 
 pub mod claims;
 pub mod forge;

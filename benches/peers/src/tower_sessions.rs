@@ -1,8 +1,8 @@
 //! tower-sessions with its Redis store, which speaks to Redis through fred: one connection, as ours.
 //!
-//! What is timed is `SessionStore::load`, which its middleware awaits for every request with a
-//! cookie, and the reading of one value, as `Session::get` does it. Not the cookie, nor the lock
-//! around the session, nor the middleware.
+//! What is timed is `SessionStore::load`, which a request awaits when it first reads its session,
+//! and the reading of one value, as `Session::get` does it. Not the cookie, nor the lock around the
+//! session, nor the middleware.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -49,8 +49,41 @@ fn oxitoken_accepts_ours_and_refuses_the_forged() {
     assert!(alone.is_empty(), "{alone:?}");
 }
 
+/// Why our options say what they say: the defaults are not what we ask.
 #[test]
-fn every_subject_has_its_reference_and_is_timed_on_one_thread() {
+fn jwt_simple_by_default_lets_tokens_live_a_quarter_of_an_hour_longer() {
+    use jwt_simple::prelude::{
+        Claims, Duration, HS256Key, MACLike as _, NoCustomClaims, VerificationOptions,
+    };
+    let key = HS256Key::generate();
+    let mut claims = Claims::create(Duration::from_secs(60));
+    claims.expires_at = claims.issued_at.map(|now| now - Duration::from_secs(600));
+    let token = key.authenticate(claims).unwrap();
+    assert!(key.verify_token::<NoCustomClaims>(&token, None).is_ok());
+    let strict = VerificationOptions {
+        time_tolerance: Some(Duration::from_secs(0)),
+        ..VerificationOptions::default()
+    };
+    assert!(key.verify_token::<NoCustomClaims>(&token, Some(strict)).is_err());
+}
+
+/// Why its row needs the struct: what is absent passes its validator.
+#[cfg(feature = "openssl")]
+#[test]
+fn josekits_validator_passes_a_payload_without_aud_and_exp_but_not_without_iss() {
+    use josekit::jwt::{JwtPayload, JwtPayloadValidator};
+    let mut payload = JwtPayload::new();
+    let mut validator = JwtPayloadValidator::new();
+    validator.set_audience("https://api.example");
+    assert!(validator.validate(&payload).is_ok());
+    validator.set_issuer("https://id.example");
+    assert!(validator.validate(&payload).is_err());
+    payload.set_issuer("https://id.example");
+    assert!(validator.validate(&payload).is_ok());
+}
+
+#[test]
+fn every_subject_has_its_reference_and_can_be_timed() {
     let bed = Bed::with_redis().unwrap();
     if let Err(why) = &bed.redis {
         println!("skipped: the lookups: {why}");
