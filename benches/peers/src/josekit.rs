@@ -125,7 +125,8 @@ impl Peer for Josekit {
         payload.set_subject(who.subject.to_string());
         payload.set_audience(vec![self.settings.audience.as_str()]);
         payload.set_expires_at(&at(now.plus(self.settings.token_lifetime_s)));
-        payload.set_issued_at(&at(now));
+        // Its `set_issued_at` writes a fraction (`.0`), which RFC 7519 allows and ours refuses.
+        payload.set_claim("iat", Some(now.0.into()))?;
         payload.set_jwt_id(jti(&token.id));
         payload.set_claim("auth_time", Some(who.auth_time.0.into()))?;
         payload.set_claim("scope", Some(who.scopes.to_string().into()))?;
