@@ -81,6 +81,8 @@ impl Denial {
     }
 }
 
+impl Error for Denial {}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -17,7 +17,7 @@ use authbench::strategy::contract::{AuthStrategy, Deps, Visitor};
 use authbench::token::algorithm::Hs256;
 use authbench::token::key::Keyring;
 use authbench::token::library::Library;
-use authbench::token::prepared::Prepared;
+use authbench::token::prepared::{AwsLc, Prepared};
 use authbench::token::{AccessTokens, NewToken, TokenId};
 
 const TOKENS: u64 = 64;
@@ -94,7 +94,7 @@ fn the_counter_counts() {
 
 #[test]
 fn the_prepared_path_accepts_without_allocating() {
-    assert_eq!(allocations_of_verify::<Prepared>(), 0);
+    assert_eq!(allocations_of_verify::<Prepared<AwsLc<Hs256>>>(), 0);
     assert_eq!(allocations_of_authenticate(StrategyKind::JwtHs256Prepared), 0);
 }
 

@@ -230,6 +230,102 @@ fn a_run_that_may_not_be_cited_says_so_before_anything_else() {
 }
 
 #[test]
+fn a_run_without_load_has_no_part_of_one() {
+    let run = synthetic::alone(1);
+    let files = pages(&run);
+    let (markdown, html) = (&files["REPORT.md"], &files["report.html"]);
+    for words in [
+        "requests per second",
+        "blocks",
+        "Latency",
+        "none drops out",
+        "Bytes, counted",
+        "slot",
+        "no maximum rate",
+        "noise floor",
+        "0 of 0",
+        "NaN",
+        "inf",
+        "NOT VALID",
+    ] {
+        assert!(!markdown.contains(words), "{words}:\n{markdown}");
+    }
+    for words in [
+        "subject and reference alternate",
+        "Above the signature alone, verify by `jsonwebtoken` costs",
+        "parts of `verify/prepared/alg=HS256,claims=typical,backend=aws-lc-rs` add up to",
+        "An entry adds to Redis: session of `session-redis` 412 B",
+        "Nothing about a request: no server",
+        "-- micro --label synthetic-micro",
+    ] {
+        assert!(markdown.contains(words), "{words}:\n{}", &markdown[..3_000]);
+    }
+    let sections = html.matches("<section ").count();
+    assert_eq!(html.matches("<figure>").count(), 9);
+    for section in html.split("<section ").skip(1) {
+        let content = ["<table>", "<p>", "<li>", "<pre>"].iter().any(|tag| section.contains(tag));
+        assert!(content, "an empty section of {sections}: {section}");
+        assert!(!section.contains("<figure>") || section.contains("<table>"), "{section}");
+    }
+    // And of a run that loaded servers nothing is lost beside them.
+    let both = pages(&synthetic::with_loops(synthetic::run(1), 1));
+    assert!(both["REPORT.md"].contains("requests per second"));
+    assert_eq!(both["report.html"].matches("<figure>").count(), 15);
+}
+
+#[test]
+fn figures_of_loops_can_be_spliced_by_their_ids() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let folder = home.path().join("run");
+    fs::create_dir(&folder).expect("a folder");
+    write_run(&folder, &synthetic::alone(1)).expect("a record");
+    let id = "verify/prepared/alg=HS256,claims=typical,backend=aws-lc-rs";
+    let escaped = id.replace('/', "~1");
+    let wire = "/wire/algorithm=HS256,claims=typical,carrier=bearer/credential_bytes";
+    let cases = [
+        (format!("micro run=run id={id}"), "2.1", ""),
+        (format!("micro run=run id={id} figure=cpu_ns"), "56", " ns"),
+        (format!("micro run=run id={id} figure=criterion_ns format=us"), "0.6", " µs"),
+        (format!("value run=run pointer=/micro/{escaped}/ratio format=ratio"), "2.1", ""),
+        (
+            "value run=run pointer=/memory/entry=session/bytes_per_entry format=bytes".into(),
+            "412",
+            " B",
+        ),
+        (format!("value run=run file=run pointer={wire} format=bytes"), "409", " B"),
+    ];
+    for (marker, begin, end) in &cases {
+        let name = marker.split(' ').next().expect("a name");
+        let text = format!("a <!-- authbench:{marker} -->?<!-- /authbench:{name} -->.\n");
+        fs::write(home.path().join("doc.md"), text).expect("a document");
+        let output = report(home.path(), &["--splice", "doc.md"]);
+        assert!(output.status.success(), "{marker}: {}", said(&output));
+        let text = fs::read_to_string(home.path().join("doc.md")).expect("a document");
+        let shown = text.split("-->").nth(1).and_then(|t| t.split("<!--").next()).expect("words");
+        assert!(shown.starts_with(begin) && shown.ends_with(end), "{marker}: {shown}");
+        if !marker.contains("bytes") {
+            assert!(shown.contains(" to ") && shown.contains('('), "{marker}: {shown}");
+        }
+    }
+    for (marker, words) in [
+        (format!("micro run=run id={id}x"), "nothing was timed as"),
+        (format!("micro run=run id={id} figure=speed"), "unknown figure `speed`"),
+        (format!("micro run=run id={id} figure=store_cpu_ns"), "not measured"),
+        (
+            "value run=run file=run pointer=/wire/algorithm=HS256/request_bytes format=int".into(),
+            "nothing at",
+        ),
+    ] {
+        let name = marker.split(' ').next().expect("a name");
+        let text = format!("<!-- authbench:{marker} -->?<!-- /authbench:{name} -->\n");
+        fs::write(home.path().join("doc.md"), text).expect("a document");
+        let output = report(home.path(), &["--splice", "doc.md"]);
+        assert_eq!(output.status.code(), Some(1), "{marker}");
+        assert!(said(&output).contains(words), "{marker}: {}", said(&output));
+    }
+}
+
+#[test]
 fn what_was_not_measured_and_what_failed_is_on_the_page() {
     let mut run = synthetic::run(1);
     run.checks.push(Check {

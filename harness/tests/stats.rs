@@ -1,7 +1,8 @@
 //! Statistics against figures that SciPy 1.x gave (`stats.t.interval`, `stats.binom.cdf`).
 
 use authbench_harness::measure::stats::{
-    Interval, cpu_verdict, latency_verdict, median, six, t_interval, upper_bound_rank,
+    Interval, cpu_verdict, latency_verdict, median, median_interval, six, t_interval,
+    upper_bound_rank,
 };
 use authbench_harness::record::derived::Verdict;
 
@@ -85,4 +86,17 @@ fn a_verdict_says_no_more_than_the_interval() {
     assert_eq!(latency_verdict(&between(100.0, 900.0), 50.0), Verdict::Slower);
     assert_eq!(latency_verdict(&between(-900.0, -100.0), 50.0), Verdict::Faster);
     assert_eq!(latency_verdict(&between(10.0, 40.0), 50.0), Verdict::Equivalent);
+}
+
+/// Ranks for 95 % from the tables of the sign test: 1 of 6, 2 of 10, 18 of 50.
+#[test]
+fn the_interval_of_a_median_is_made_of_order_statistics() {
+    let samples = |n: i32| (1..=n).map(f64::from).rev().collect::<Vec<_>>();
+    for (n, rank) in [(6, 1.0), (10, 2.0), (50, 18.0)] {
+        let found = median_interval(&samples(n)).unwrap();
+        assert_eq!((found.low, found.high), (rank, f64::from(n) + 1.0 - rank), "{n}");
+        assert!((found.mean - f64::from(n + 1) / 2.0).abs() < 1e-12);
+    }
+    assert_eq!(median_interval(&samples(5)), None);
+    assert_eq!(median_interval(&[1.0, 2.0, 3.0, 4.0, 5.0, f64::NAN]), None);
 }

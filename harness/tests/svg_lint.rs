@@ -38,6 +38,43 @@ fn charts_of_ordinary_records_can_be_read() {
 }
 
 #[test]
+fn charts_of_what_is_timed_in_loops_can_be_read() {
+    for seed in 0..3 {
+        assert_eq!(readable("with loops", &synthetic::with_loops(synthetic::run(seed), seed)), 30);
+        assert_eq!(readable("loops alone", &synthetic::alone(seed)), 18);
+    }
+    let mut bare = synthetic::alone(4);
+    // One backend, one algorithm, one load, no limits: still charts, or none.
+    bare.micro.retain(|cell| {
+        let few = cell.id.contains("alg=ES256") && cell.id.contains("ring");
+        few || cell.id.ends_with("in-flight=1")
+    });
+    bare.limits.clear();
+    bare.wire.truncate(1);
+    bare.memory.truncate(1);
+    assert_eq!(readable("few", &bare), 6);
+    bare.micro.clear();
+    bare.memory.clear();
+    assert_eq!(readable("one credential", &bare), 0);
+}
+
+#[test]
+fn long_names_and_huge_ratios_in_loops_can_be_read() {
+    let mut run = synthetic::alone(5);
+    for cell in &mut run.micro {
+        cell.id = cell.id.replace("jwt-es256", "jwt-es256-with-refresh-and-rotation");
+        cell.id = cell.id.replace("conn=unix", "conn=unix-socket-with-pipelining");
+        if cell.id.contains("kind=64k") {
+            cell.cpu_ns.iter_mut().for_each(|ns| *ns *= 400);
+        }
+    }
+    for row in &mut run.memory {
+        row.used_after_bytes = row.used_before_bytes + row.entries * 9_000;
+    }
+    readable("long names", &run);
+}
+
+#[test]
 fn equal_values_do_not_put_labels_on_each_other() {
     let mut run = synthetic::run(3);
     let first = run.arms.iter().find(|arm| arm.role == Role::Contender).expect("one").id.clone();

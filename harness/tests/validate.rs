@@ -68,6 +68,53 @@ fn a_sound_record_is_valid() {
 }
 
 #[test]
+fn a_run_without_load_is_valid_and_says_what_it_holds() {
+    let run = synthetic::alone(1);
+    assert_eq!(findings(&run), []);
+    assert_eq!(findings(&synthetic::with_loops(small(), 1)), []);
+    let (status, out, err) = verdict(&run_bytes(&run).unwrap());
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("subjects timed in loops") && !out.contains("blocks"), "{out}");
+}
+
+#[test]
+fn faults_in_what_was_timed_in_loops_are_named() {
+    let spoilt = |edit: &dyn Fn(&mut Run), words: &str| {
+        let mut run = synthetic::alone(1);
+        edit(&mut run);
+        let (status, out, err) = verdict(&run_bytes(&run).unwrap());
+        assert_eq!(status, 4, "{out}{err}");
+        assert!(out.contains(words), "{out} does not say {words}");
+    };
+    let last = |run: &mut Run| run.micro.len() - 1;
+    spoilt(
+        &|run| {
+            let cell = last(run);
+            run.micro[cell].cpu_ns.pop();
+        },
+        "column cpu_ns has 39 entries, iterations has 40",
+    );
+    spoilt(
+        &|run| {
+            let cell = last(run);
+            run.micro[cell].store_cpu_ns.push(1);
+        },
+        "column store_cpu_ns has 1 entries",
+    );
+    spoilt(
+        &|run| {
+            let cell = run.micro[0].clone();
+            run.micro.push(cell);
+        },
+        "it is there twice by the same timer",
+    );
+    spoilt(&|run| run.micro[0].iterations[0] = 0, "a batch has no iterations");
+    spoilt(&|run| run.wire[0].request_bytes = 1, "wire session-id no algorithm, no claims, bearer");
+    spoilt(&|run| run.memory[0].entries = 0, "memory session-redis session: it weighs no entries");
+    spoilt(&|run| run.cells = small().cells, "the run has no plan");
+}
+
+#[test]
 fn a_partial_run_is_valid() {
     let mut run = small();
     run.run.status = Status::Partial;

@@ -18,7 +18,7 @@ use crate::store::memory::MemorySessions;
 use crate::store::redis::sessions::RedisSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
-use crate::token::prepared::Prepared;
+use crate::token::prepared::{AwsLc, Prepared};
 
 /// Hands the table of strategies to the macro `$apply`, one row
 /// `Kind "name" "one line of description" Type;` each.
@@ -41,7 +41,7 @@ macro_rules! for_each_strategy {
             JwtRs256 "jwt-rs256" "RSA-2048 token through jsonwebtoken; good until it expires"
                 jwt::Jwt<Library<Rs256>>;
             JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
-                jwt::Jwt<Prepared>;
+                jwt::Jwt<Prepared<AwsLc<Hs256>>>;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
                 jwt_denylist::JwtDenylist<Library<Hs256>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"

@@ -52,12 +52,15 @@ struct OwnHeader<'a> {
 
 /// The segments of a token, still encoded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Segments<'t> {
-    pub(super) header: &'t [u8],
-    pub(super) payload: &'t [u8],
-    pub(super) signature: &'t [u8],
+pub struct Segments<'t> {
+    /// Before the first dot.
+    pub header: &'t [u8],
+    /// Between the dots.
+    pub payload: &'t [u8],
+    /// Behind the second dot.
+    pub signature: &'t [u8],
     /// Header, dot and payload: what is signed (RFC 7515 section 5.1).
-    pub(super) signing_input: &'t [u8],
+    pub signing_input: &'t [u8],
 }
 
 /// Cuts a token at its two dots.

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use serde::Deserialize;
@@ -16,7 +15,7 @@ use serde::Deserialize;
 use super::algorithm::{EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Pinned, Ps256, Rs256};
 use super::key::{Algorithm, Key};
 use super::policy::{Header, split};
-use super::prepared::verify_tag;
+use super::prepared::{AwsLc, PreparedKey as _, check_signature};
 use crate::error::Denial;
 
 /// Labels that contradict the standards or each other, by `tcId`.
@@ -144,8 +143,8 @@ fn open<A: Pinned>(token: &str, key: &Key) -> Result<(), Denial> {
         Err(_) => Err(Denial::Malformed),
     };
     if A::ALGORITHM == Algorithm::Hs256 {
-        let prepared = hmac::Key::new(hmac::HMAC_SHA256, &key.private);
-        assert_eq!(verify_tag(&prepared, &segments), answer, "prepared and library differ");
+        let prepared = AwsLc::<Hs256>::prepare(key).expect("a secret always parses");
+        assert_eq!(check_signature(&prepared, &segments), answer, "prepared and library differ");
     }
     answer?;
     URL_SAFE_NO_PAD.check(segments.payload).map_err(|_| Denial::Malformed)

@@ -16,6 +16,7 @@ use authbench_fixture::PrivateRedis;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::ProcessCpu;
+use crate::tokens::provider;
 
 /// Distinct credentials that are cycled through: one alone would live in the branch predictor.
 pub const CREDENTIALS: u64 = 1_024;
@@ -102,6 +103,8 @@ impl Bed {
     }
 
     fn new(runtime: Runtime, redis: Result<RedisStage, String>) -> anyhow::Result<Arc<Self>> {
+        // Before anything uses the library, which would choose for the whole process.
+        provider::install()?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?;
         let now = UnixTime(since.as_secs());
         Ok(Arc::new(Self { now, runtime, redis, rings: Mutex::default() }))

@@ -36,6 +36,12 @@ impl Name {
         self
     }
 
+    /// The level of one factor, where it has it.
+    #[must_use]
+    pub fn level(&self, factor: &str) -> Option<&str> {
+        self.parameters.iter().find(|(name, _)| *name == factor).map(|(_, level)| level.as_str())
+    }
+
     /// The third part of the id: `alg=HS256,claims=typical`; empty without parameters.
     #[must_use]
     pub fn cell(&self) -> String {

@@ -9,7 +9,7 @@ use authbench::settings::Settings;
 use authbench::token::AccessTokens;
 use authbench::token::algorithm::Hs256;
 use authbench::token::library::Library;
-use authbench::token::prepared::Prepared;
+use authbench::token::prepared::{AwsLc, Prepared};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -37,7 +37,7 @@ const REASONS: [Denial; 11] = [
 fn compare(leeway_s: u64, seed: u64, count: u32) -> BTreeMap<Option<Denial>, u32> {
     let deps = deps_with(Settings { leeway_s, ..Settings::default() });
     let library = Library::<Hs256>::build(&deps).expect("fresh keys");
-    let prepared = Prepared::build(&deps).expect("fresh keys");
+    let prepared = Prepared::<AwsLc<Hs256>>::build(&deps).expect("fresh keys");
     let forge = Forge::new(&deps);
     let now = test_time();
     let rng = Pcg64Mcg::seed_from_u64(seed);
@@ -76,7 +76,7 @@ fn prepared_and_library_agree_on_a_million_tokens() {
 fn prepared_and_library_issue_the_same_bytes() {
     let deps = deps_with(Settings::default());
     let library = Library::<Hs256>::build(&deps).expect("fresh keys");
-    let prepared = Prepared::build(&deps).expect("fresh keys");
+    let prepared = Prepared::<AwsLc<Hs256>>::build(&deps).expect("fresh keys");
     let now = test_time();
     for n in 0..100 {
         let token = new_token(n, now);
@@ -92,7 +92,7 @@ fn prepared_and_library_issue_the_same_bytes() {
 fn the_library_also_asks_the_clock_of_the_system() {
     let deps = deps_with(Settings::default());
     let library = Library::<Hs256>::build(&deps).expect("fresh keys");
-    let prepared = Prepared::build(&deps).expect("fresh keys");
+    let prepared = Prepared::<AwsLc<Hs256>>::build(&deps).expect("fresh keys");
     let long_ago = UnixTime(1_000_000_000);
     let grant = prepared.issue(&new_token(1, long_ago), long_ago).expect("it can sign");
     let token = grant.access.expose();

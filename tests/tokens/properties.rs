@@ -8,7 +8,7 @@ use authbench::identity::UnixTime;
 use authbench::settings::Settings;
 use authbench::token::algorithm::Hs256;
 use authbench::token::library::Library;
-use authbench::token::prepared::Prepared;
+use authbench::token::prepared::{AwsLc, Prepared};
 use authbench::token::{AccessTokens, Verified};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ const LEEWAY_S: u64 = 5;
 /// Both verifiers with the same keys, and the forge that has them too.
 struct Pair {
     library: Library<Hs256>,
-    prepared: Prepared,
+    prepared: Prepared<AwsLc<Hs256>>,
     forge: Forge,
     now: UnixTime,
 }
@@ -28,7 +28,7 @@ static PAIR: LazyLock<Pair> = LazyLock::new(|| {
     let deps = deps_with(Settings { leeway_s: LEEWAY_S, ..Settings::default() });
     Pair {
         library: Library::build(&deps).expect("fresh keys"),
-        prepared: Prepared::build(&deps).expect("fresh keys"),
+        prepared: Prepared::<AwsLc<Hs256>>::build(&deps).expect("fresh keys"),
         forge: Forge::new(&deps),
         now: test_time(),
     }

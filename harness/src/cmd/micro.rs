@@ -54,8 +54,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for r in &results {
         table.add_row([
             r.id.clone(),
-            format!("{:.0} ({:.0} to {:.0})", r.cpu_ns.value, r.cpu_ns.low, r.cpu_ns.high),
-            format!("{:.3} ({:.3} to {:.3})", r.ratio.value, r.ratio.low, r.ratio.high),
+            r.cpu_ns.map_or_else(String::new, |e| {
+                format!("{:.0} ({:.0} to {:.0})", e.value, e.low, e.high)
+            }),
+            r.ratio.map_or_else(String::new, |e| {
+                format!("{:.3} ({:.3} to {:.3})", e.value, e.low, e.high)
+            }),
             r.reference.clone().unwrap_or_default(),
         ]);
     }

@@ -140,7 +140,7 @@ fn clock_seed() -> anyhow::Result<u64> {
 }
 
 /// The arguments as a record may show them: paths reduced to their last component.
-fn shown_arguments() -> Vec<String> {
+pub(super) fn shown_arguments() -> Vec<String> {
     std::env::args_os()
         .skip(1)
         .map(|argument| {

@@ -11,6 +11,7 @@ use crate::cli::Exit;
 use crate::measure::derive::derive;
 use crate::record::integrity::{Finding, findings};
 use crate::record::io::{DERIVED_FILE, Loaded, RUN_FILE, derived_bytes, read_run};
+use crate::record::run::Run;
 
 /// More findings than this are counted, not listed.
 const LISTED: usize = 20;
@@ -61,15 +62,13 @@ fn as_text(path: &Path, loaded: &Loaded, found: &[Finding]) -> String {
     use std::fmt::Write as _;
     let run = &loaded.run;
     let mut text = format!(
-        "{}: {}\n  run {}, profile {}, {}, {} arms, {} of {} blocks, sha256 {}\n",
+        "{}: {}\n  run {}, profile {}, {}, {}, sha256 {}\n",
         path.display(),
         if found.is_empty() { "valid" } else { "not valid as a measurement" },
         run.run.id,
         run.run.profile,
         json!(run.run.status).as_str().unwrap_or("?"),
-        run.arms.len(),
-        run.cells.iter().map(|cell| cell.block).collect::<BTreeSet<_>>().len(),
-        run.plan.blocks,
+        contents(run),
         loaded.sha256,
     );
     for finding in found.iter().take(LISTED) {
@@ -80,6 +79,24 @@ fn as_text(path: &Path, loaded: &Loaded, found: &[Finding]) -> String {
         let _ = writeln!(text, "  and {} more", found.len() - LISTED);
     }
     text
+}
+
+/// `14 arms, 5 of 5 blocks`, and the parts without a server that are there.
+fn contents(run: &Run) -> String {
+    let mut parts = Vec::new();
+    if let Some(plan) = &run.plan {
+        let blocks = run.cells.iter().map(|cell| cell.block).collect::<BTreeSet<_>>().len();
+        parts.push(format!("{} arms, {blocks} of {} blocks", run.arms.len(), plan.blocks));
+    }
+    let counted = [
+        (run.micro.len(), "subjects timed in loops"),
+        (run.wire.len(), "credentials on the wire"),
+        (run.limits.len(), "limits"),
+        (run.memory.len(), "entries weighed"),
+    ];
+    let there = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    parts.extend(there);
+    if parts.is_empty() { "nothing measured".into() } else { parts.join(", ") }
 }
 
 fn as_json(path: &Path, loaded: &Loaded, found: &[Finding]) -> String {

@@ -1,216 +1,265 @@
-//! The micro pass: verify and issue on the thread CPU clock, subject and reference alternating in
-//! batches of about a millisecond, so that a drifting machine moves both alike.
+//! The micro pass: subject and reference alternate in batches of about a millisecond on the thread
+//! CPU clock, so that a drifting machine moves both alike.
 //!
-//! Only strategies that never wait can be timed this way: each future is polled once and must be
-//! ready, which at the same time proves that they never wait.
+//! What waits for a store is timed by the wall and by the store's own CPU clock as well, in batches
+//! long enough for both to be read with nothing in flight.
 
-use std::pin::pin;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, ensure};
-use authbench::entropy::OsEntropy;
-use authbench::identity::{Principal, SubjectId, UnixTime};
-use authbench::settings::Settings;
+use anyhow::{Context as _, ensure};
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{AuthStrategy, Deps, Family, Visitor};
-use authbench::token::key::Keyring;
-use rand::RngExt as _;
+use authbench_subjects::bed::Bed;
+use authbench_subjects::strategies;
+use authbench_subjects::subject::{Batch, Name, Spent, Stopwatch, Subject};
+use rand::seq::SliceRandom as _;
 
 use crate::load::schedule::stream;
-use crate::os::cpu::thread_ns;
-use crate::record::run::MicroCell;
+use crate::measure::block::Watcher;
+use crate::record::run::{MicroCell, Timer};
 
-/// Distinct credentials per strategy: one alone would live in the branch predictor.
-const CREDENTIALS: usize = 512;
 /// Length of a batch, nanoseconds of CPU.
 const BATCH_NS: u64 = 1_000_000;
+/// Length of a batch that waits for a store, nanoseconds of wall time.
+const WAITING_BATCH_NS: u64 = 5_000_000;
 
-/// One operation of one strategy, ready to be repeated.
-type Batch = Box<dyn FnMut(u64) -> anyhow::Result<()> + Send>;
+/// A subject that was set up.
+struct Ready {
+    name: Name,
+    strategy: Option<StrategyKind>,
+    reference: Option<usize>,
+    waits: bool,
+    iterations: u64,
+    batch: Batch,
+}
 
-struct Subject {
-    kind: StrategyKind,
-    verify: Batch,
-    issue: Batch,
+/// Keeps the subjects whose id contains one of `filters`, and what they alternate with. Nothing is
+/// left out when there are no filters. The second list names those that were only kept as
+/// references.
+#[must_use]
+pub fn select(subjects: Vec<Subject>, filters: &[String]) -> (Vec<Subject>, Vec<String>) {
+    let wanted = |subject: &Subject| {
+        let id = subject.name.to_string();
+        filters.is_empty() || filters.iter().any(|filter| id.contains(filter.as_str()))
+    };
+    let chosen: Vec<String> =
+        subjects.iter().filter(|s| wanted(s)).map(|s| s.name.to_string()).collect();
+    let needed: Vec<String> =
+        subjects.iter().filter(|s| wanted(s)).filter_map(|s| s.reference.clone()).collect();
+    let is_kept = |s: &Subject| {
+        let id = s.name.to_string();
+        chosen.contains(&id) || needed.contains(&id)
+    };
+    let kept: Vec<Subject> = subjects.into_iter().filter(is_kept).collect();
+    let ids = kept.iter().map(|s| s.name.to_string());
+    let only_references = ids.filter(|id| !chosen.contains(id)).collect();
+    (kept, only_references)
 }
 
 /// Times every strategy of `kinds` that needs no Redis, for about `budget` in all.
 ///
 /// # Errors
-/// When a strategy cannot be built, waits, or answers wrongly.
+/// When a strategy cannot be built, waits, or answers wrongly; when it was interrupted.
 pub fn micro_pass(
     budget: Duration,
     seed: u64,
     kinds: &[StrategyKind],
+    watcher: &dyn Watcher,
 ) -> anyhow::Result<Vec<MicroCell>> {
-    let mut subjects = Vec::new();
-    let keys = Arc::new(Keyring::generate(&OsEntropy)?);
-    for kind in kinds.iter().filter(|kind| !kind.properties().needs_redis) {
-        let maker = Maker { keys: Arc::clone(&keys), seed };
-        let made = poll_once(kind.visit(maker)).and_then(|made| made);
-        subjects.push(made.with_context(|| format!("`{}` cannot be timed", kind.name()))?);
-    }
-    let mut cells: Vec<(MicroCell, usize, usize)> = Vec::new();
-    for operation in ["verify", "issue"] {
-        for (i, subject) in subjects.iter().enumerate() {
-            if let Some(reference) = reference_of(&subjects, i) {
-                cells.push((
-                    empty_cell(operation, subject.kind, &subjects[reference]),
-                    i,
-                    reference,
-                ));
-            }
-        }
-    }
-    let mut lengths = Vec::with_capacity(cells.len());
-    for (cell, subject, reference) in &cells {
-        let of_subject = calibrate(&cell.operation, &mut subjects[*subject])?;
-        lengths.push((of_subject, calibrate(&cell.operation, &mut subjects[*reference])?));
-    }
-    let end = Instant::now() + budget;
-    let mut swap = false;
+    let kinds: Vec<StrategyKind> =
+        kinds.iter().copied().filter(|kind| !kind.properties().needs_redis).collect();
+    let subjects = strategies::subjects(&kinds);
+    interleave(&Bed::without_redis()?, subjects, budget, seed, watcher)
+}
+
+/// Times `subjects`, each in turn with its reference, for about `budget` in all; every round takes
+/// them in another order. Each cell alternates with the subject whose id is its reference.
+///
+/// # Errors
+/// A subject cannot be set up or answers wrongly, its reference is not among `subjects`, two have
+/// one id, or the pass was interrupted.
+pub fn interleave(
+    bed: &Arc<Bed>,
+    subjects: Vec<Subject>,
+    budget: Duration,
+    seed: u64,
+    watcher: &dyn Watcher,
+) -> anyhow::Result<Vec<MicroCell>> {
+    let mut ready = set_up(bed, subjects, watcher)?;
+    let mut cells: Vec<MicroCell> = ready.iter().map(|own| empty_cell(own, &ready)).collect();
+    let mut order: Vec<usize> = (0..ready.len()).collect();
+    let mut rng = stream(seed, "micro", 0);
+    let (end, mut swap) = (Instant::now() + budget, false);
+    let mut seen = Instant::now();
     while Instant::now() < end {
-        for ((cell, subject, reference), (n, reference_n)) in cells.iter_mut().zip(&lengths) {
-            let mut of_subject = 0;
-            if !swap {
-                of_subject = time(&cell.operation, &mut subjects[*subject], *n)?;
-            }
-            let of_reference = time(&cell.operation, &mut subjects[*reference], *reference_n)?;
-            if swap {
-                of_subject = time(&cell.operation, &mut subjects[*subject], *n)?;
-            }
-            cell.iterations.push(*n);
-            cell.cpu_ns.push(of_subject);
-            cell.reference_iterations.push(*reference_n);
-            cell.reference_cpu_ns.push(of_reference);
+        order.shuffle(&mut rng);
+        for &i in &order {
+            watcher.check()?;
+            pair(bed, &mut ready, i, swap, &mut cells[i])?;
         }
         swap = !swap;
+        watcher.passed(u64::try_from(seen.elapsed().as_millis()).unwrap_or(0));
+        seen = Instant::now();
     }
-    Ok(cells.into_iter().map(|(cell, ..)| cell).collect())
+    Ok(cells)
 }
 
-/// What `subjects[i]` alternates with: the first token strategy; that one itself, the first other
-/// contender; nothing when it is alone.
-fn reference_of(subjects: &[Subject], i: usize) -> Option<usize> {
-    let is_contender = |s: &Subject| s.kind.properties().family != Family::Floor;
-    let token = subjects.iter().position(|s| s.kind.properties().family == Family::Token);
-    match token {
-        Some(token) if token != i => Some(token),
-        _ => (0..subjects.len()).find(|j| *j != i && is_contender(&subjects[*j])),
+fn set_up(
+    bed: &Arc<Bed>,
+    subjects: Vec<Subject>,
+    watcher: &dyn Watcher,
+) -> anyhow::Result<Vec<Ready>> {
+    let mut places = HashMap::new();
+    for (i, subject) in subjects.iter().enumerate() {
+        let id = subject.name.to_string();
+        ensure!(places.insert(id, i).is_none(), "two subjects are called `{}`", subject.name);
     }
+    let mut ready = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        watcher.check()?;
+        let (name, strategy, waits) = (subject.name.clone(), subject.strategy, subject.waits);
+        let reference = subject.reference.as_ref().map(|id| {
+            places.get(id).copied().with_context(|| {
+                format!("`{name}` alternates with `{id}`, which is not among the subjects")
+            })
+        });
+        let reference = reference.transpose()?;
+        let batch = subject.make(bed)?;
+        let mut own = Ready { name, strategy, reference, waits, iterations: 1, batch };
+        calibrate(bed, &mut own)?;
+        ready.push(own);
+    }
+    Ok(ready)
 }
 
-fn empty_cell(operation: &str, kind: StrategyKind, reference: &Subject) -> MicroCell {
+/// A batch of `ready[i]` and one of its reference, in the order that `swap` says.
+fn pair(
+    bed: &Bed,
+    ready: &mut [Ready],
+    i: usize,
+    swap: bool,
+    cell: &mut MicroCell,
+) -> anyhow::Result<()> {
+    let reference = ready[i].reference;
+    let mut other = None;
+    if swap && let Some(reference) = reference {
+        other = Some(time(bed, &mut ready[reference])?);
+    }
+    let own = time(bed, &mut ready[i])?;
+    if !swap && let Some(reference) = reference {
+        other = Some(time(bed, &mut ready[reference])?);
+    }
+    let waits = ready[i].waits;
+    cell.iterations.push(ready[i].iterations);
+    cell.cpu_ns.push(own.cpu_ns);
+    if waits {
+        cell.wall_ns.push(nanoseconds(own.wall));
+        cell.store_cpu_ns.push(own.store_cpu_ns);
+    }
+    let (Some(reference), Some(other)) = (reference, other) else { return Ok(()) };
+    cell.reference_iterations.push(ready[reference].iterations);
+    cell.reference_cpu_ns.push(other.cpu_ns);
+    if waits {
+        cell.reference_wall_ns.push(nanoseconds(other.wall));
+        cell.reference_store_cpu_ns.push(other.store_cpu_ns);
+    }
+    Ok(())
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn empty_cell(own: &Ready, all: &[Ready]) -> MicroCell {
+    let declared = own.strategy.and_then(|kind| kind.properties().algorithm).map(|a| a.name());
     MicroCell {
-        id: format!("{operation}/{}", kind.name()),
-        operation: operation.into(),
-        strategy: Some(kind.name().into()),
-        algorithm: kind.properties().algorithm.map(|a| a.name().into()),
-        reference: Some(reference.kind.name().into()),
+        id: own.name.to_string(),
+        operation: own.name.operation.into(),
+        strategy: own.strategy.map(|kind| kind.name().into()),
+        algorithm: own.name.level("alg").or(declared).map(String::from),
+        reference: own.reference.map(|place| all[place].name.to_string()),
+        timer: Timer::Interleaved,
         ..MicroCell::default()
     }
 }
 
-fn time(operation: &str, subject: &mut Subject, iterations: u64) -> anyhow::Result<u64> {
-    let batch = if operation == "verify" { &mut subject.verify } else { &mut subject.issue };
-    let before = thread_ns();
-    batch(iterations)?;
-    Ok(thread_ns() - before)
+fn time(bed: &Bed, subject: &mut Ready) -> anyhow::Result<Spent> {
+    let mut stopwatch = match &bed.redis {
+        Ok(stage) if subject.waits => Stopwatch::with_store(&stage.cpu),
+        _ => Stopwatch::new(),
+    };
+    (subject.batch)(subject.iterations, &mut stopwatch)
+        .with_context(|| format!("in `{}`", subject.name))?;
+    Ok(stopwatch.spent())
 }
 
-/// Iterations that fill a batch; warms the path on the way.
-fn calibrate(operation: &str, subject: &mut Subject) -> anyhow::Result<u64> {
-    let mut iterations = 1;
+/// Finds the iterations that fill a batch; warms the path on the way.
+fn calibrate(bed: &Bed, subject: &mut Ready) -> anyhow::Result<()> {
+    let target = if subject.waits { WAITING_BATCH_NS } else { BATCH_NS };
     loop {
-        let ns = time(operation, subject, iterations)?.max(1);
-        if ns >= BATCH_NS / 4 || iterations >= 1 << 24 {
-            return Ok((iterations * BATCH_NS / ns).max(1));
+        let spent = time(bed, subject)?;
+        let ns = if subject.waits { nanoseconds(spent.wall) } else { spent.cpu_ns }.max(1);
+        if ns >= target / 4 || subject.iterations >= 1 << 24 {
+            subject.iterations = (subject.iterations * target / ns).max(1);
+            return Ok(());
         }
-        iterations *= 2;
-    }
-}
-
-/// Polls a future that must not wait.
-fn poll_once<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(anyhow!("it waits for something, so its CPU cannot be timed here")),
-    }
-}
-
-struct Maker {
-    keys: Arc<Keyring>,
-    seed: u64,
-}
-
-impl Visitor for Maker {
-    type Output = anyhow::Result<Subject>;
-
-    async fn visit<S: AuthStrategy>(self, kind: StrategyKind) -> Self::Output {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?;
-        let now = UnixTime(now.as_secs());
-        let deps = Deps {
-            settings: Settings::default(),
-            keys: self.keys,
-            redis: None,
-            entropy: Arc::new(OsEntropy),
-        };
-        let strategy = Arc::new(S::build(&deps).await?);
-        let mut rng = stream(self.seed, "micro", 0);
-        let mut wallet = Vec::with_capacity(CREDENTIALS);
-        for _ in 0..CREDENTIALS {
-            let subject = SubjectId(rng.random());
-            let grant = strategy.issue(subject, now).await?;
-            wallet.push((grant.access, Principal::of_test_subject(subject, now)));
-        }
-        let issuing = Arc::clone(&strategy);
-        let subjects: Vec<SubjectId> = wallet.iter().map(|(_, p)| p.subject).collect();
-        let (mut next, mut next_issue) = (0, 0);
-        let verify: Batch = Box::new(move |iterations| {
-            for _ in 0..iterations {
-                let (credential, principal) = &wallet[next % CREDENTIALS];
-                next += 1;
-                let found = poll_once(strategy.authenticate(credential.as_credential(), now))??;
-                ensure!(found == *principal, "it authenticated somebody else");
-            }
-            Ok(())
-        });
-        let issue: Batch = Box::new(move |iterations| {
-            for _ in 0..iterations {
-                let subject = subjects[next_issue % CREDENTIALS];
-                next_issue += 1;
-                let grant = poll_once(issuing.issue(subject, now))??;
-                ensure!(!grant.access.expose().is_empty(), "it issued nothing");
-            }
-            Ok(())
-        });
-        Ok(Subject { kind, verify, issue })
+        subject.iterations *= 2;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::block::Silent;
+    use crate::os::interrupt::Interrupt;
+    use authbench_subjects::subject::repeat;
+
+    fn pass(budget: Duration) -> Vec<MicroCell> {
+        let silent = Silent(Interrupt::listen().unwrap());
+        micro_pass(budget, 1, StrategyKind::ALL, &silent).unwrap()
+    }
 
     #[test]
     fn every_strategy_without_a_redis_is_timed_against_another() {
-        let cells = micro_pass(Duration::ZERO, 1, StrategyKind::ALL).unwrap();
-        assert!(cells.is_empty() || cells.iter().all(|c| c.iterations.is_empty()));
-        let cells = micro_pass(Duration::from_millis(1), 1, StrategyKind::ALL).unwrap();
+        assert!(pass(Duration::ZERO).iter().all(|cell| cell.iterations.is_empty()));
+        let cells = pass(Duration::from_millis(1));
         let timed = StrategyKind::ALL.iter().filter(|k| !k.properties().needs_redis).count();
         assert_eq!(cells.len(), 2 * timed);
         for cell in &cells {
-            assert_ne!(cell.strategy, cell.reference);
+            assert_ne!(Some(&cell.id), cell.reference.as_ref());
+            assert!(cell.reference.is_some(), "{}", cell.id);
             assert!(!cell.iterations.is_empty() && cell.iterations[0] > 0, "{}", cell.id);
             assert_eq!(cell.cpu_ns.len(), cell.reference_cpu_ns.len());
         }
     }
 
     #[test]
-    fn what_waits_is_refused() {
-        assert!(poll_once(std::future::pending::<()>()).is_err());
-        assert_eq!(poll_once(std::future::ready(7)).unwrap(), 7);
+    fn a_wrong_answer_or_a_missing_reference_ends_the_pass() {
+        let silent = Silent(Interrupt::listen().unwrap());
+        let bed = Bed::without_redis().unwrap();
+        let run = |subject: Subject| {
+            interleave(&bed, vec![subject], Duration::from_millis(1), 1, &silent)
+                .map_err(|e| format!("{e:#}"))
+        };
+        let wrong = Subject::new(Name::new("verify", "liar"), |_| {
+            Ok(repeat(|n| {
+                ensure!(n < 3, "iteration {n} is wrong");
+                Ok(())
+            }))
+        });
+        assert!(run(wrong).unwrap_err().contains("iteration 3 is wrong"));
+        let lonely = Subject::new(Name::new("verify", "lonely"), |_| Ok(repeat(|_| Ok(()))));
+        let lonely = lonely.against(&Name::new("verify", "nobody"));
+        assert!(run(lonely).unwrap_err().contains("`verify/nobody`"));
+    }
+
+    #[test]
+    fn a_filter_keeps_the_references_of_what_it_chooses() {
+        let subjects = strategies::subjects(&[StrategyKind::JwtHs256, StrategyKind::JwtEs256]);
+        let (kept, references) = select(subjects, &["verify/jwt-es256".into()]);
+        let ids: Vec<String> = kept.iter().map(|s| s.name.to_string()).collect();
+        assert_eq!(ids, ["verify/jwt-hs256", "verify/jwt-es256"]);
+        assert_eq!(references, ["verify/jwt-hs256"]);
     }
 }

@@ -91,7 +91,16 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
     };
     let keys = Keyring::generate(&OsEntropy)?;
     let plan = &order.plan;
-    let mut run = begin(plan, &arms, order.seed, &order.label, &order.argv, store.as_ref())?;
+    let opening = Opening {
+        label: order.label,
+        profile: plan.name.clone(),
+        seed: order.seed,
+        argv: order.argv,
+        citable: plan.citable,
+        redis_server: store.as_ref().map(|s| s.version().to_owned()),
+    };
+    let mut run = begin(opening, &kinds_of(&arms))?;
+    run.plan = Some(plan_record(plan));
     run.not_measured = not_measured;
     if let Some(store) = &store
         && store.plain_address().is_none()
@@ -147,45 +156,66 @@ fn measure(
     if plan.micro_ms > 0 {
         watcher.check()?;
         let budget = Duration::from_millis(plan.micro_ms);
-        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms))?;
-        watcher.passed(plan.micro_ms);
+        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms), watcher)?;
     }
     Ok(())
 }
 
-/// The record before anything was measured.
-fn begin(
-    plan: &Plan,
-    arms: &[PlannedArm],
-    seed: u64,
-    label: &str,
-    argv: &[String],
-    store: Option<&Store>,
-) -> anyhow::Result<Run> {
+/// What a record says of itself before anything was measured.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The name behind the date.
+    pub label: String,
+    /// The plan's name; [`MICRO_PROFILE`] where no server is loaded.
+    pub profile: String,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// The arguments, paths reduced to their last component.
+    pub argv: Vec<String>,
+    /// Whether its figures are meant to be cited.
+    pub citable: bool,
+    /// Version of the Redis server, when there is one.
+    pub redis_server: Option<String>,
+}
+
+/// The profile of a run that loads no server.
+pub const MICRO_PROFILE: &str = "micro";
+
+/// The record of a run that loads no server, before anything was measured: `partial` until
+/// [`finish`]. The caller fills `micro`, `wire`, `limits`, `memory` and `not_measured`.
+///
+/// # Errors
+/// When the running binary cannot be read, whose digest is part of the record.
+pub fn begin_without_load(opening: Opening) -> anyhow::Result<Run> {
+    begin(opening, StrategyKind::ALL)
+}
+
+/// The record before anything was measured, without a plan.
+fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
     let now = io::utc_now();
     let mut provenance = provenance::read()?;
-    provenance.redis_server = store.map(|s| s.version().to_owned());
+    provenance.redis_server = opening.redis_server;
     Ok(Run {
         schema: RUN_SCHEMA.into(),
         method_version: METHOD_VERSION,
         run: RunInfo {
-            id: format!("{}-{:08x}", io::compact(&now), seed as u32),
-            label: label.into(),
-            profile: plan.name.clone(),
-            seed: seed.to_string(),
+            id: format!("{}-{:08x}", io::compact(&now), opening.seed as u32),
+            label: opening.label,
+            profile: opening.profile,
+            seed: opening.seed.to_string(),
             started_utc: now,
             finished_utc: None,
             wall_ms: None,
-            argv: argv.to_vec(),
+            argv: opening.argv,
             status: Status::Partial,
             reasons: vec!["still running, or killed before it could say why it ended".into()],
-            citable: plan.citable,
+            citable: opening.citable,
         },
         provenance,
         environment: machine::environment(),
-        plan: plan_record(plan),
-        strategies: kinds_of(arms).into_iter().map(strategies::record).collect(),
-        arms: arms.iter().map(|arm| arm.record.clone()).collect(),
+        plan: None,
+        strategies: kinds.iter().copied().map(strategies::record).collect(),
+        arms: Vec::new(),
         cells: Vec::new(),
         micro: Vec::new(),
         wire: Vec::new(),
@@ -205,7 +235,8 @@ fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
     StrategyKind::ALL.iter().copied().filter(is_planned).collect()
 }
 
-fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) {
+/// Says how the run ended: its time, its checks, its status with the reasons.
+pub fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) {
     run.run.finished_utc = Some(io::utc_now());
     run.run.wall_ms = u64::try_from(started.elapsed().as_millis()).ok();
     run.checks = gates::checks(run);

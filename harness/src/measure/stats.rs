@@ -100,6 +100,24 @@ pub fn median(samples: &[f64]) -> Option<f64> {
     }
 }
 
+/// The median and an interval around it that covers it with at least 95 %, by order statistics: it
+/// assumes nothing about the distribution of the samples. `None` below six of them, or when one is
+/// not finite.
+#[must_use]
+pub fn median_interval(samples: &[f64]) -> Option<Interval> {
+    let n = samples.len();
+    if n < 6 || samples.iter().any(|sample| !sample.is_finite()) {
+        return None;
+    }
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // The largest k with P(Binomial(n, 1/2) < k) <= 2.5 %; that probability is
+    // I_1/2(n - k + 1, k).
+    let tail = |k: usize| Beta::new((n - k + 1) as f64, k as f64).map_or(1.0, |b| b.cdf(0.5));
+    let k = (1..=n / 2).take_while(|k| tail(*k) <= 0.025).last()?;
+    Some(Interval { mean: median(&sorted)?, low: sorted[k - 1], high: sorted[n - k], n })
+}
+
 /// Rounded to six significant digits, so that the last bits of a platform's mathematics do not
 /// show.
 #[must_use]

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
 use super::run::{Role, Status};
 
 /// Everything the reports and the decision draw on.
@@ -34,8 +35,17 @@ pub struct Derived {
     pub cpu_pairs: Vec<PairResult>,
     /// The rulers: how much of a known effect was seen.
     pub rulers: Vec<RulerResult>,
-    /// Verification and issue by algorithm.
+    /// What was timed in a loop, one row per id.
     pub micro: Vec<MicroResult>,
+    /// What verifying and issuing cost above the signature alone.
+    #[serde(default)]
+    pub overhead: Vec<OverheadResult>,
+    /// Whether what was timed in pieces adds up to what was timed whole.
+    #[serde(default)]
+    pub part_sums: Vec<PartSum>,
+    /// What an entry weighs in the store.
+    #[serde(default)]
+    pub memory: Vec<MemoryResult>,
     /// Revocation cost.
     pub revocation_cost: Vec<RevocationCostResult>,
     /// Revocation lag.
@@ -186,26 +196,6 @@ pub struct RulerResult {
     pub added_ns: u64,
     /// What was seen per request, nanoseconds.
     pub seen_ns: Estimate,
-}
-
-/// One subject of the micro pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MicroResult {
-    /// Operation and subject.
-    pub id: String,
-    /// `verify`, `issue`, ...
-    pub operation: String,
-    /// The strategy measured, where it is one.
-    pub strategy: Option<String>,
-    /// Its algorithm.
-    pub algorithm: Option<String>,
-    /// What it alternates with.
-    pub reference: Option<String>,
-    /// Thread CPU per operation, nanoseconds, over batches.
-    pub cpu_ns: Estimate,
-    /// Ratio to the reference's neighbouring batch.
-    pub ratio: Estimate,
 }
 
 /// What one kind of logout costs.

@@ -19,7 +19,8 @@ pub struct Finding {
 }
 
 /// For contradictions that the instrument does not write.
-const ALTERED: &str = "the file was altered after it was written: restore it or measure again";
+pub(super) const ALTERED: &str =
+    "the file was altered after it was written: restore it or measure again";
 /// For failures of the measurement.
 const MEASURE_AGAIN: &str = "nothing in this run may be cited: remove the cause and measure again";
 
@@ -37,19 +38,11 @@ pub fn findings(run: &Run) -> Vec<Finding> {
             format!("revocation_cost {} {}, block {}", row.strategy, row.operation, row.block);
         histogram(&place, "latency", &row.latency, &mut found);
     }
-    for cell in &run.micro {
-        let columns = [
-            ("cpu_ns", cell.cpu_ns.len()),
-            ("reference_iterations", cell.reference_iterations.len()),
-            ("reference_cpu_ns", cell.reference_cpu_ns.len()),
-        ];
-        let place = format!("micro {}", cell.id);
-        lengths(&place, ("iterations", cell.iterations.len()), &columns, &mut found);
-    }
+    super::loops::findings(run, &mut found);
     found
 }
 
-fn push(found: &mut Vec<Finding>, place: &str, what: String, remedy: &'static str) {
+pub(super) fn push(found: &mut Vec<Finding>, place: &str, what: String, remedy: &'static str) {
     found.push(Finding { place: place.into(), what, remedy });
 }
 
@@ -75,9 +68,15 @@ fn names(run: &Run, found: &mut Vec<Finding>) {
         if !cells.insert((cell.arm.as_str(), cell.block)) {
             push(found, &place, "there are two cells of this arm and block".into(), ALTERED);
         }
-        if cell.block >= run.plan.blocks {
-            let what = format!("the plan has {} blocks, counted from 0", run.plan.blocks);
-            push(found, &place, what, ALTERED);
+        match &run.plan {
+            Some(plan) if cell.block < plan.blocks => {}
+            Some(plan) => {
+                let what = format!("the plan has {} blocks, counted from 0", plan.blocks);
+                push(found, &place, what, ALTERED);
+            }
+            None => {
+                push(found, &place, "the run has no plan, so it loaded nothing".into(), ALTERED)
+            }
         }
     }
 }
@@ -147,7 +146,7 @@ fn columns(place: &str, slots: &Slots, found: &mut Vec<Finding>) {
     lengths(place, order, &given, found);
 }
 
-fn lengths(
+pub(super) fn lengths(
     place: &str,
     (first, expected): (&str, usize),
     columns: &[(&str, usize)],
@@ -231,8 +230,9 @@ fn whole(run: &Run, found: &mut Vec<Finding>) {
         .filter(|cell| !cell.slots.order.is_empty())
         .map(|cell| (cell.arm.as_str(), cell.block))
         .collect();
+    let blocks = run.plan.as_ref().map_or(0, |plan| plan.blocks);
     for arm in &run.arms {
-        for block in (0..run.plan.blocks).filter(|b| !measured.contains(&(arm.id.as_str(), *b))) {
+        for block in (0..blocks).filter(|b| !measured.contains(&(arm.id.as_str(), *b))) {
             let what = "the status is `complete`, yet nothing was measured here".into();
             push(found, &format!("{}, block {block}", arm.id), what, ALTERED);
         }

@@ -4,10 +4,13 @@
 //! ([`derived::Derived`]) holds all that is computed from it, reproducible byte for byte.
 
 mod bench;
+pub mod criterion;
 pub mod derived;
+mod derived_bench;
 pub mod integrity;
 pub mod io;
 mod json;
+mod loops;
 mod measured;
 pub mod run;
 

@@ -24,8 +24,8 @@ pub struct Run {
     pub provenance: Provenance,
     /// On what machine.
     pub environment: Environment,
-    /// The plan as it was executed.
-    pub plan: PlanRecord,
+    /// The plan as it was executed; `null` where no server was loaded.
+    pub plan: Option<PlanRecord>,
     /// What each strategy declares of itself.
     pub strategies: Vec<StrategyRecord>,
     /// The arms, in report order.
@@ -63,7 +63,8 @@ pub struct RunInfo {
     pub id: String,
     /// The name its folder carries behind the date.
     pub label: String,
-    /// `smoke`, `quick`, `standard`, `reference`, or the name of a plan file.
+    /// `smoke`, `quick`, `standard`, `reference`, or the name of a plan file; `micro` where no
+    /// server was loaded.
     pub profile: String,
     /// Everything random follows from it, in decimal (a 64-bit integer is not safe in JSON).
     pub seed: String,

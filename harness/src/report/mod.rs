@@ -3,8 +3,11 @@
 pub mod chart;
 pub mod format;
 pub mod lint;
+mod loop_tables;
+mod loops;
 pub mod page;
 pub mod palette;
+mod results;
 mod sections;
 pub mod splice;
 pub mod summary;

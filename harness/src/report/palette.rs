@@ -37,7 +37,8 @@ pub enum Marker {
     Down,
 }
 
-const MARKERS: [Marker; 5] =
+/// The shapes, in the order in which they are given out.
+pub const MARKERS: [Marker; 5] =
     [Marker::Circle, Marker::Square, Marker::Diamond, Marker::Up, Marker::Down];
 
 /// How a strategy is drawn.

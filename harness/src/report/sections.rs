@@ -2,17 +2,17 @@
 
 use super::chart::{Chart, Input};
 use super::format::{self, MISSING, PERCENT, count};
-use super::page::{Figure, Page, Section, Table};
-use super::tables;
+use super::page::{Page, Section, Table};
 use super::verdicts::{code, limits, machine_in_short, sentences};
+use super::{results, tables};
 use crate::record::integrity::findings;
-use crate::record::run::{Run, Status};
+use crate::record::run::{PlanRecord, Run, Status};
 
 /// The page of a run with its charts.
 #[must_use]
 pub(super) fn page(input: &Input<'_>, charts: &[Chart]) -> Page {
     let mut sections = vec![in_short(input)];
-    sections.extend(results(input, charts));
+    sections.extend(results::sections(input, charts));
     sections.push(Section {
         id: "limits",
         heading: "What may not be concluded".into(),
@@ -20,7 +20,7 @@ pub(super) fn page(input: &Input<'_>, charts: &[Chart]) -> Page {
         ..Section::default()
     });
     sections.extend(not_measured(input.run));
-    sections.push(trust(input));
+    sections.extend(trust(input));
     sections.extend(failed_checks(input.run));
     sections.extend([environment(input.run), provenance(input), reproduce(input.run)]);
     Page {
@@ -70,83 +70,6 @@ fn in_short(input: &Input<'_>) -> Section {
     }
 }
 
-fn results(input: &Input<'_>, charts: &[Chart]) -> Vec<Section> {
-    let part = |id: &'static str, heading: &str, lead: &str, name: &str, tables: Vec<Table>| {
-        let chart = charts.iter().find(|chart| chart.name == name);
-        let tables: Vec<Table> = tables.into_iter().filter(|t| !t.rows.is_empty()).collect();
-        if chart.is_none() && tables.is_empty() {
-            return None;
-        }
-        Some(Section {
-            id,
-            heading: heading.into(),
-            lead: if lead.is_empty() { vec![] } else { vec![lead.to_owned()] },
-            figure: chart.map(figure),
-            tables,
-            ..Section::default()
-        })
-    };
-    [
-        part(
-            "headline",
-            "What does faster revocation cost?",
-            "",
-            "headline",
-            vec![tables::cost(input), tables::promises(input)],
-        ),
-        part(
-            "cpu",
-            "CPU per request",
-            "Every difference is taken within a block and set against `none`, the floor that does \
-             everything but authentication.",
-            "cpu",
-            vec![tables::cpu(input)],
-        ),
-        part("latency", "Latency", "", "latency", vec![tables::latency(input)]),
-        part("micro", "Verify and issue by algorithm", "", "micro", vec![tables::micro(input)]),
-        part("sizes", "Bytes on the wire", "", "sizes", vec![tables::sizes(input)]),
-        part(
-            "revocation-cost",
-            "Cost of a logout",
-            "A denial (401) is a verdict on the credential; an outage (503) means it could not be \
-             judged. Only denials count as refusals here.",
-            "revocation-cost",
-            vec![tables::revocation_cost(input)],
-        ),
-        part(
-            "revocation-lag",
-            "Revocation lag",
-            &laws(input),
-            "revocation-lag",
-            vec![tables::revocation_lag(input)],
-        ),
-        part("pairs", "Every two strategies compared", "", "", vec![tables::pairs(input)]),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// The law of the self-contained tokens, once.
-fn laws(input: &Input<'_>) -> String {
-    let mut laws: Vec<&str> = Vec::new();
-    for law in input.derived.revocation_lag.iter().filter_map(|l| l.law.as_deref()) {
-        if !laws.contains(&law) {
-            laws.push(law);
-        }
-    }
-    if laws.is_empty() { String::new() } else { format!("By law: {}.", laws.join(". ")) }
-}
-
-fn figure(chart: &Chart) -> Figure {
-    Figure {
-        name: chart.name.into(),
-        alt: chart.alt.clone(),
-        wide: chart.wide.clone(),
-        narrow: chart.narrow.clone(),
-    }
-}
-
 fn not_measured(run: &Run) -> Option<Section> {
     if run.not_measured.is_empty() {
         return None;
@@ -169,7 +92,7 @@ fn not_measured(run: &Run) -> Option<Section> {
     })
 }
 
-fn trust(input: &Input<'_>) -> Section {
+fn trust(input: &Input<'_>) -> Option<Section> {
     let floor = input.derived.noise_floor.map(|floor| {
         format!(
             "Noise floor: two servers of the same strategy differ by {} %; the 99.9 % interval, \
@@ -181,13 +104,14 @@ fn trust(input: &Input<'_>) -> Section {
         )
     });
     let tables = [tables::trust(input), tables::rulers(input)];
-    Section {
+    let tables: Vec<Table> = tables.into_iter().filter(|t| !t.rows.is_empty()).collect();
+    (floor.is_some() || !tables.is_empty()).then(|| Section {
         id: "trust",
         heading: "May I believe this?".into(),
         lead: floor.into_iter().collect(),
-        tables: tables.into_iter().filter(|t| !t.rows.is_empty()).collect(),
+        tables,
         ..Section::default()
-    }
+    })
 }
 
 fn failed_checks(run: &Run) -> Option<Section> {
@@ -224,7 +148,6 @@ fn environment(run: &Run) -> Section {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     let gib =
         |bytes: u64| format!("{} GiB", format::three_digits(bytes as f64 / f64::from(1 << 30)));
-    let plan = &run.plan;
     let mut table = facts(&[
         ("machine", machine_in_short(run)),
         ("processor", text(&e.cpu_model)),
@@ -246,6 +169,19 @@ fn environment(run: &Run) -> Section {
         ),
         ("CPU clock", e.cpu_clock.clone()),
         ("unknown", if e.unknown.is_empty() { MISSING.into() } else { e.unknown.join(", ") }),
+    ]);
+    table.caption = if run.plan.is_some() { "Machine and plan" } else { "Machine" }.into();
+    table.rows.extend(run.plan.iter().flat_map(|plan| planned(plan).rows));
+    Section {
+        id: "environment",
+        heading: "Environment".into(),
+        tables: vec![table],
+        ..Section::default()
+    }
+}
+
+fn planned(plan: &PlanRecord) -> Table {
+    facts(&[
         (
             "blocks, rounds",
             format!("{} asked for, {} rounds each", plan.blocks, plan.rounds_per_block),
@@ -262,14 +198,7 @@ fn environment(run: &Run) -> Section {
                 format::duration(plan.session_absolute_s as f64 * 1e9)
             ),
         ),
-    ]);
-    table.caption = "Machine and plan".into();
-    Section {
-        id: "environment",
-        heading: "Environment".into(),
-        tables: vec![table],
-        ..Section::default()
-    }
+    ])
 }
 
 fn provenance(input: &Input<'_>) -> Section {
@@ -311,10 +240,13 @@ fn provenance(input: &Input<'_>) -> Section {
 
 fn reproduce(run: &Run) -> Section {
     let mut argv = run.run.argv.clone();
-    if let Some(first) = argv.first_mut() {
-        *first = "cargo run --release --bin authbench --".into();
+    if argv.first().is_some_and(|arg| arg == "authbench") {
+        argv.remove(0);
     }
-    if !argv.iter().any(|arg| arg.starts_with("--seed")) {
+    argv.insert(0, "cargo run --release --bin authbench --".into());
+    // `collect` has no seed: it times nothing itself.
+    let seeded = argv.get(1).is_some_and(|verb| verb != "collect");
+    if seeded && !argv.iter().any(|arg| arg.starts_with("--seed")) {
         argv.push(format!("--seed {}", run.run.seed));
     }
     let checkout = run.provenance.git_sha.as_ref().map(|sha| format!("git checkout {sha}"));
@@ -322,11 +254,11 @@ fn reproduce(run: &Run) -> Section {
     Section {
         id: "reproduce",
         heading: "Reproduce".into(),
-        lead: vec![
-            "The schedule follows from the seed; the figures follow from the machine. The pages \
-             and charts follow from `run.json` alone, byte for byte:"
-                .into(),
-        ],
+        lead: vec![format!(
+            "{}he figures follow from the machine. The pages and charts follow from `run.json` \
+             alone, byte for byte:",
+            if run.plan.is_some() { "The schedule follows from the seed; t" } else { "T" }
+        )],
         commands: checkout
             .into_iter()
             .chain(setup)

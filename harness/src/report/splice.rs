@@ -9,7 +9,15 @@
 //! Markers in code are left alone. Names: `headline-table`, `headline-sentence`, `headline-chart`,
 //! `machine`, `table name=<table>`, and `value pointer=<JSON pointer> format=<format>` (with
 //! `file=run` for `run.json`; else `derived.json`). In a pointer, an element of an array is given
-//! by its number or by its `arm`, `id`, `strategy`, `name` or `what`.
+//! by its number, by its `arm`, `id`, `strategy`, `name` or `what`, or by members that it alone
+//! has: `/wire/algorithm=HS256,claims=typical,carrier=bearer/credential_bytes`. A slash in a name
+//! is written `~1`.
+//!
+//! `micro id=<id> [figure=<figure>] [format=<format>]` is a figure of what was timed in a loop, its
+//! id as it stands: `micro id=verify/prepared/alg=HS256,claims=typical,backend=ring figure=ratio`.
+//! Figures: `ratio` (the default), `cpu_ns`, `store_cpu_ns`, `total_cpu_ns`, `total_ratio`,
+//! `wall_ns`, `wall_ratio`, all of the interleaved pass, and `criterion_ns`. Without a format,
+//! ratios are written `1.23 (1.20 to 1.26)` and nanoseconds as `ns`.
 
 use std::fmt;
 use std::rc::Rc;
@@ -17,7 +25,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::chart::Input;
-use super::format::{self, Unit};
+use super::format::{self, TIMES, Unit};
 use super::palette::Palette;
 use super::{tables, verdicts};
 use crate::record::derived::{Derived, Estimate};
@@ -186,9 +194,10 @@ impl<'a> Marker<'a> {
             "headline-sentence" => Ok(sentence(&input, block)),
             "machine" => Ok(machine(&source.run)),
             "value" => self.value(source),
+            "micro" => self.micro(source),
             other => Err(format!(
                 "unknown marker `{other}`; there are headline-table, headline-sentence, \
-                 headline-chart, machine, table, value"
+                 headline-chart, machine, table, value, micro"
             )),
         }
     }
@@ -200,6 +209,14 @@ impl<'a> Marker<'a> {
             "cpu" => tables::cpu(input),
             "latency" => tables::latency(input),
             "micro" => tables::micro(input),
+            "overhead" => tables::overhead(input),
+            "parts" => tables::parts(input),
+            "wire" => tables::wire(input),
+            "limits" => tables::limits(input),
+            "memory" => tables::memory(input),
+            of @ ("verify" | "issue" | "reject" | "part" | "lookup" | "revoke") => {
+                tables::subjects(input, of)
+            }
             "sizes" => tables::sizes(input),
             "revocation-cost" => tables::revocation_cost(input),
             "revocation-lag" => tables::revocation_lag(input),
@@ -208,6 +225,18 @@ impl<'a> Marker<'a> {
             "rulers" => tables::rulers(input),
             other => return Err(format!("unknown table `{other}`")),
         })
+    }
+
+    fn micro(&self, source: &Source) -> Result<String, String> {
+        let (id, figure) = (self.get("id")?, self.find("figure").unwrap_or("ratio"));
+        let row = source.derived_json.get("micro").and_then(Value::as_array);
+        let row = row.and_then(|rows| named(rows, id));
+        let row = row.ok_or_else(|| format!("derived.json: nothing was timed as `{id}`"))?;
+        let value = row.get(figure).filter(|_| is_figure(figure));
+        let value = value.ok_or_else(|| format!("unknown figure `{figure}` of `{id}`"))?;
+        let usual = if figure.ends_with("_ns") { "ns" } else { "ratio" };
+        show(value, self.find("format").unwrap_or(usual))
+            .map_err(|e| format!("derived.json, {figure} of `{id}`: {e}"))
     }
 
     fn value(&self, source: &Source) -> Result<String, String> {
@@ -232,7 +261,7 @@ fn follow<'a>(json: &'a Value, pointer: &str) -> Result<&'a Value, String> {
             Value::Object(members) => members.get(&part).ok_or_else(none),
             Value::Array(items) => match part.parse::<usize>() {
                 Ok(index) => items.get(index).ok_or_else(none),
-                Err(_) => named(items, &part).ok_or_else(none),
+                Err(_) => named(items, &part).or_else(|| alone(items, &part)).ok_or_else(none),
             },
             _ => Err(none()),
         }
@@ -249,28 +278,45 @@ fn named<'a>(items: &'a [Value], name: &str) -> Option<&'a Value> {
     })
 }
 
+/// The only element with these members: `claims=typical,carrier=bearer`.
+fn alone<'a>(items: &'a [Value], members: &str) -> Option<&'a Value> {
+    let members: Vec<(&str, &str)> =
+        members.split(',').map(|each| each.split_once('=')).collect::<Option<_>>()?;
+    let has = |item: &Value, key: &str, wanted: &str| match item.get(key) {
+        Some(Value::String(text)) => text == wanted,
+        Some(Value::Null) => wanted == "null",
+        Some(Value::Number(n)) => n.to_string() == wanted,
+        _ => false,
+    };
+    let mut found = items.iter().filter(|item| members.iter().all(|(k, v)| has(item, k, v)));
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// Whether a member of a micro row is a figure.
+fn is_figure(name: &str) -> bool {
+    name.ends_with("ratio") || name.ends_with("_ns")
+}
+
 fn show(value: &Value, how: &str) -> Result<String, String> {
     let unit = match how {
         "us" => Some(format::MICROS),
         "ms" => Some(format::MILLIS),
         "ns" => Some(format::NANOS),
         "percent" => Some(format::PERCENT),
-        "times" => Some(format::TIMES),
+        "times" => Some(TIMES),
         "bytes" => Some(Unit { per: 1.0, name: "B" }),
-        "int" | "text" | "duration" | "verdict" => None,
+        "int" | "text" | "duration" | "verdict" | "ratio" => None,
         other => {
             return Err(format!(
-                "unknown format `{other}`; there are us, ms, ns, percent, times, bytes, int, \
-                 duration, text"
+                "unknown format `{other}`; there are us, ms, ns, percent, times, ratio, \
+                 bytes, int, duration, text"
             ));
         }
     };
     match (value, unit) {
-        (Value::Object(_), Some(unit)) => {
-            let e: Estimate = serde_json::from_value(value.clone())
-                .map_err(|_| "it is neither a number nor an estimate".to_owned())?;
-            Ok(format::estimate(&e, unit))
-        }
+        (Value::Object(_), Some(unit)) => Ok(format::estimate(&read(value)?, unit)),
+        (Value::Object(_), None) if how == "ratio" => Ok(format::interval(&read(value)?, TIMES)),
         (Value::Number(n), Some(unit)) => {
             let n = n.as_f64().ok_or("it is no finite number")?;
             Ok(format!("{} {}", format::three_digits(n / unit.per), unit.name))
@@ -288,6 +334,11 @@ fn show(value: &Value, how: &str) -> Result<String, String> {
         (Value::Null, _) => Err("it was not measured (null)".into()),
         _ => Err(format!("it cannot be written as `{how}`")),
     }
+}
+
+fn read(value: &Value) -> Result<Estimate, String> {
+    serde_json::from_value(value.clone())
+        .map_err(|_| "it is neither a number nor an estimate".to_owned())
 }
 
 fn sentence(input: &Input<'_>, block: bool) -> String {

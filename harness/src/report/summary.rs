@@ -19,15 +19,9 @@ pub fn summary(run: &Run, derived: &Derived) -> String {
         text.push_str(&plain(&sentence));
         text.push('\n');
     }
-    let mut table = Table::new();
-    let cost = tables::cost(&input);
-    // The first four columns fit a terminal; the page has the others.
-    table.set_header(cost.head.iter().take(4).chain(["revocation lag".to_owned()].iter()));
-    let promises = tables::promises(&input);
-    for (row, promise) in cost.rows.iter().zip(&promises.rows) {
-        table.add_row(row.iter().take(4).chain(promise.iter().skip(1).take(1)).map(|c| plain(c)));
+    if run.plan.is_some() {
+        text.push_str(&format!("{}\n", costs(&input, plain)));
     }
-    text.push_str(&format!("{table}\n"));
     for missing in &run.not_measured {
         text.push_str(&format!(
             "{}: not measured: {}; {}\n",
@@ -35,4 +29,17 @@ pub fn summary(run: &Run, derived: &Derived) -> String {
         ));
     }
     text
+}
+
+/// What each strategy costs and can take back.
+fn costs(input: &Input<'_>, plain: impl Fn(&str) -> String) -> Table {
+    let mut table = Table::new();
+    let cost = tables::cost(input);
+    // The first four columns fit a terminal; the page has the others.
+    table.set_header(cost.head.iter().take(4).chain(["revocation lag".to_owned()].iter()));
+    let promises = tables::promises(input);
+    for (row, promise) in cost.rows.iter().zip(&promises.rows) {
+        table.add_row(row.iter().take(4).chain(promise.iter().skip(1).take(1)).map(|c| plain(c)));
+    }
+    table
 }

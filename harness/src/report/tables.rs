@@ -1,7 +1,8 @@
 //! The tables under the charts: every figure that is drawn, and what limits it.
 
 use super::chart::Input;
-use super::format::{self, MICROS, MISSING, PERCENT, TIMES, count, estimate, three_digits};
+use super::format::{self, MICROS, MISSING, PERCENT, count, estimate, three_digits};
+pub use super::loop_tables::{limits, memory, micro, overhead, parts, subjects, wire};
 use super::page::Table;
 use super::verdicts::{code, promise};
 use crate::record::derived::{ArmResult, RevocationLagResult, Verdict};
@@ -220,29 +221,6 @@ pub fn latency(input: &Input<'_>) -> Table {
             })
         },
     ))
-}
-
-/// Verification and issue.
-#[must_use]
-pub fn micro(input: &Input<'_>) -> Table {
-    let head = [
-        "operation",
-        "strategy",
-        "algorithm",
-        "CPU (95 %)",
-        "ratio to its reference (95 %)",
-        "reference",
-    ];
-    Table::new("Thread CPU per operation", &head).with(input.derived.micro.iter().map(|m| {
-        vec![
-            m.operation.clone(),
-            m.strategy.as_ref().map_or_else(|| MISSING.into(), |s| code(s)),
-            m.algorithm.clone().unwrap_or_else(|| MISSING.into()),
-            estimate(&m.cpu_ns, MICROS),
-            estimate(&m.ratio, TIMES),
-            m.reference.as_ref().map_or_else(|| MISSING.into(), |r| code(r)),
-        ]
-    }))
 }
 
 /// Sizes, counted.

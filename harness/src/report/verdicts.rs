@@ -3,7 +3,7 @@
 use super::chart::Input;
 use super::format::{self, MICROS, PERCENT, list};
 use crate::record::derived::{ArmResult, Estimate, Verdict};
-use crate::record::run::{Role, Run, Status};
+use crate::record::run::{PlanRecord, Role, Run, Status};
 
 /// What must stand beside every figure of a run that may not be cited; empty for one that may.
 #[must_use]
@@ -39,7 +39,8 @@ type Which<'a> = &'a dyn Fn(&ArmResult) -> bool;
 /// What the run allows to be said, the conditions first.
 #[must_use]
 pub fn sentences(input: &Input<'_>) -> Vec<String> {
-    let mut said = vec![conditions(input)];
+    let Some(plan) = &input.run.plan else { return super::loops::sentences(input) };
+    let mut said = vec![conditions(input, plan)];
     said.extend(against_floor(input));
     let at_once = |arm: &ArmResult| promised(input, arm, "immediate", "shared");
     let on_node = |arm: &ArmResult| promised(input, arm, "immediate", "node");
@@ -58,8 +59,8 @@ pub fn sentences(input: &Input<'_>) -> Vec<String> {
     said
 }
 
-fn conditions(input: &Input<'_>) -> String {
-    let (plan, machine) = (&input.run.plan, &input.run.environment);
+fn conditions(input: &Input<'_>, plan: &PlanRecord) -> String {
+    let machine = &input.run.environment;
     format!(
         "On {}, at {} requests per second over loopback ({} arrivals, pacing {}, {} connections, \
          {} server thread{}), with 95 % intervals over {} blocks:",
@@ -225,16 +226,28 @@ fn pair(input: &Input<'_>, arm: &str, other: &str) -> Option<(Verdict, Estimate)
 /// What these figures do not say.
 #[must_use]
 pub fn limits(input: &Input<'_>) -> Vec<String> {
-    let (run, plan) = (input.run, &input.run.plan);
-    let machine = &run.environment;
+    let run = input.run;
     let mut said = Vec::new();
     if !run.run.citable {
-        said.push(format!(
-            "Nothing to cite: profile `{}` is a preview with {} blocks.",
-            run.run.profile, input.derived.blocks
-        ));
+        let blocks = match run.plan {
+            Some(_) => format!(" with {} blocks", input.derived.blocks),
+            None => String::new(),
+        };
+        let profile = &run.run.profile;
+        said.push(format!("Nothing to cite: profile `{profile}` is a preview{blocks}."));
     }
-    said.extend([
+    said.extend(match &run.plan {
+        Some(plan) => limits_of_load(run, plan),
+        None => super::loops::limits(),
+    });
+    said.extend(about_machine(input));
+    said
+}
+
+/// What no figure of a loaded server says.
+fn limits_of_load(run: &Run, plan: &PlanRecord) -> Vec<String> {
+    let machine = &run.environment;
+    vec![
         format!(
             "No absolute latency and no throughput: driver, servers and Redis share {} core{} of \
              one machine. Read differences to `none` within this run.",
@@ -254,7 +267,13 @@ pub fn limits(input: &Input<'_>) -> Vec<String> {
          instructions."
             .into(),
         "Nothing about scaling with cores, and no maximum rate.".into(),
-    ]);
+    ]
+}
+
+/// What this machine and this run take away from it.
+fn about_machine(input: &Input<'_>) -> Vec<String> {
+    let machine = &input.run.environment;
+    let mut said = Vec::new();
     if !machine.grade_reasons.is_empty() {
         said.push(format!(
             "This machine is graded {}: {}.",

@@ -18,12 +18,13 @@ const SLIP_SHARE: f64 = 0.1;
 /// # Errors
 /// Why there is none.
 pub fn usable<'a>(run: &Run, cell: &'a Cell) -> Result<&'a Latency, String> {
-    if run.plan.latency_window_ms == 0 {
+    let plan = run.plan.as_ref().ok_or("no server was loaded")?;
+    if plan.latency_window_ms == 0 {
         return Ok(&cell.slot_latency);
     }
     let window = cell.window_latency.as_ref().ok_or("it has no latency window")?;
     let slip = LatencyHistogram::from_record(&window.slip).map_err(|e| format!("slip: {e}"))?;
-    let (p99_ns, limit_ns) = (slip.percentile(990).unwrap_or(0), run.plan.slip_limit_ns);
+    let (p99_ns, limit_ns) = (slip.percentile(990).unwrap_or(0), plan.slip_limit_ns);
     if p99_ns > limit_ns {
         return Err(format!(
             "the driver was late, p99 of slip {} µs, limit {} µs",

@@ -1,5 +1,6 @@
 //! All that is computed from a record: a pure function, reproducible byte for byte.
 
+mod composed;
 pub mod cpu;
 pub mod latency;
 pub mod micro;
@@ -33,6 +34,8 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         result
     });
     let arms: Vec<ArmResult> = arms.collect();
+    let micro = micro::results(run);
+    let part_sums = composed::part_sums(&micro);
     Derived {
         schema: DERIVED_SCHEMA.into(),
         method_version: run.method_version,
@@ -42,10 +45,13 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         blocks: table.whole_blocks(),
         none_cpu_ns: table.none_ns().map(six),
         noise_floor: table.noise_floor(),
-        trust: trust::rows(run, &table, &latencies),
+        trust: trust::rows(run, &table, &latencies, &part_sums),
         arms,
         rulers: table.rulers(),
-        micro: run.micro.iter().filter_map(micro::result).collect(),
+        overhead: composed::overhead(run, &micro),
+        part_sums,
+        memory: composed::memory(run),
+        micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
         cpu_pairs: pairs,

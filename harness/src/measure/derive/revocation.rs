@@ -3,7 +3,9 @@
 use crate::measure::histogram::LatencyHistogram;
 use crate::measure::stats::{median, six, t95, upper_bound_rank};
 use crate::record::derived::{RevocationCostResult, RevocationLagResult};
-use crate::record::run::{LagTrial, RevocationCost, RevocationLag, Run, StrategyRecord};
+use crate::record::run::{
+    LagTrial, PlanRecord, RevocationCost, RevocationLag, Run, StrategyRecord,
+};
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -89,12 +91,13 @@ fn housekeeping(run: &Run, row: &RevocationCost) -> f64 {
 /// both a measured row and one by law.
 #[must_use]
 pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
+    let Some(plan) = &run.plan else { return vec![] };
     let declared = |id: &str| run.strategies.iter().find(|record| record.id == id);
     let mut rows: Vec<RevocationLagResult> = Vec::new();
     let mut checked: Option<(&RevocationLag, u64)> = None;
     for lag in &run.revocation_lag {
         let lawful = declared(&lag.strategy).is_some_and(is_self_contained);
-        let error = if lawful { law_error(lag, run.plan.leeway_s) } else { None };
+        let error = if lawful { law_error(lag, plan.leeway_s) } else { None };
         if let (None, Some(error)) = (checked, error) {
             checked = Some((lag, error));
         }
@@ -102,8 +105,8 @@ pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
     }
     for strategy in run.strategies.iter().filter(|record| is_self_contained(record)) {
         let own = run.revocation_lag.iter().find(|lag| lag.strategy == strategy.id);
-        if own.is_none_or(|lag| lag.lifetime_s != run.plan.token_lifetime_s) {
-            rows.push(by_law(&strategy.id, run, checked));
+        if own.is_none_or(|lag| lag.lifetime_s != plan.token_lifetime_s) {
+            rows.push(by_law(&strategy.id, plan, checked));
         }
     }
     rows
@@ -171,10 +174,10 @@ pub fn stale_accepts(lag: &RevocationLag) -> u64 {
 /// Revoked at a uniformly random age, a token of lifetime T works for T/2 more on average.
 fn by_law(
     strategy: &str,
-    run: &Run,
+    plan: &PlanRecord,
     checked: Option<(&RevocationLag, u64)>,
 ) -> RevocationLagResult {
-    let (lifetime_s, leeway_s) = (run.plan.token_lifetime_s, run.plan.leeway_s);
+    let (lifetime_s, leeway_s) = (plan.token_lifetime_s, plan.leeway_s);
     let ns = |seconds: u64| i64::try_from(seconds.saturating_mul(NS_PER_S)).unwrap_or(i64::MAX);
     let worst = ns(lifetime_s.saturating_add(leeway_s));
     let basis = match checked {

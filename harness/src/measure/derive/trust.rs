@@ -5,8 +5,8 @@ use super::latency::{ArmLatency, usable};
 use super::revocation::stale_accepts;
 use crate::measure::gates::checks;
 use crate::measure::stats::{median, six};
-use crate::record::derived::TrustRow;
-use crate::record::run::{Check, Run, Slots};
+use crate::record::derived::{PartSum, TrustRow};
+use crate::record::run::{Check, PlanRecord, Run, Slots};
 
 /// Above this share of requests never sent, the offered rate was not the one stated.
 const DISPATCHED_LIMIT: f64 = 0.999;
@@ -18,22 +18,40 @@ const STEAL_LIMIT: f64 = 0.01;
 const TICK_NS: f64 = 1e7;
 
 /// The rows, gates first.
-pub(super) fn rows(run: &Run, table: &CpuTable<'_>, latencies: &[ArmLatency]) -> Vec<TrustRow> {
+pub(super) fn rows(
+    run: &Run,
+    table: &CpuTable<'_>,
+    latencies: &[ArmLatency],
+    sums: &[PartSum],
+) -> Vec<TrustRow> {
     let mut rows: Vec<TrustRow> = checks(run).iter().map(gate).collect();
-    rows.extend([
-        dispatched(run),
-        answered_in_time(run),
-        windows(run),
-        slip(run),
-        driver_share(run),
-        steal(run),
-        littles_law(run, latencies),
-        monotone(latencies),
-        out_of_range(run),
-        promises(run),
-        housekeeping(table),
-    ]);
+    if let Some(plan) = &run.plan {
+        rows.extend([
+            dispatched(run),
+            answered_in_time(run),
+            windows(run, plan),
+            slip(run, plan),
+            driver_share(run),
+            steal(run),
+            littles_law(plan, latencies),
+            monotone(latencies),
+            out_of_range(run),
+            promises(run),
+            housekeeping(table),
+        ]);
+    }
+    rows.extend(sums.iter().map(parts));
     rows
+}
+
+/// Whether what was timed in pieces is what was timed whole.
+fn parts(sum: &PartSum) -> TrustRow {
+    row(
+        &format!("Do the {} parts of `{}` add up to it?", sum.steps.len(), sum.whole),
+        format!("{} % of the whole", six(sum.percent)),
+        "90 to 110 %",
+        Some(sum.pass),
+    )
 }
 
 fn row(question: &str, figure: String, limit: &str, pass: Option<bool>) -> TrustRow {
@@ -109,10 +127,10 @@ fn answered_in_time(run: &Run) -> TrustRow {
 }
 
 /// Latency windows that a late driver voided.
-fn windows(run: &Run) -> TrustRow {
+fn windows(run: &Run, plan: &PlanRecord) -> TrustRow {
     let question = "How many latency windows were disturbed?";
-    let limit = f64::from(run.plan.discard_limit_permille) / 1e3;
-    if run.plan.latency_window_ms == 0 {
+    let limit = f64::from(plan.discard_limit_permille) / 1e3;
+    if plan.latency_window_ms == 0 {
         return row(question, "none were planned: latency is that of the slots".into(), "", None);
     }
     let left_out = run.cells.iter().filter(|cell| usable(run, cell).is_err()).count();
@@ -122,12 +140,12 @@ fn windows(run: &Run) -> TrustRow {
     row(question, figure, "the plan's limit", (of > 0).then_some(pass))
 }
 
-fn slip(run: &Run) -> TrustRow {
+fn slip(run: &Run, plan: &PlanRecord) -> TrustRow {
     let worst = run
         .cells
         .iter()
         .flat_map(|cell| valid_slots(&cell.slots).filter_map(|i| cell.slots.slip_p99_ns.get(i)));
-    let limit = run.plan.slip_limit_ns;
+    let limit = plan.slip_limit_ns;
     let question = "How late was the driver, p99 of the worst valid slot, ns?";
     let figure = worst.max().map(|worst| *worst as f64);
     judged(question, figure, &format!("at most {limit}"), |figure| figure <= limit as f64)
@@ -152,11 +170,11 @@ fn steal(run: &Run) -> TrustRow {
 }
 
 /// Requests in service = rate x mean service time: no more than there are connections.
-fn littles_law(run: &Run, latencies: &[ArmLatency]) -> TrustRow {
-    let rate = run.plan.rate_per_second as f64;
+fn littles_law(plan: &PlanRecord, latencies: &[ArmLatency]) -> TrustRow {
+    let rate = plan.rate_per_second as f64;
     let busy = latencies.iter().filter_map(ArmLatency::mean_service_ns);
     let figure = busy.reduce(f64::max).map(|mean| rate * mean / 1e9);
-    let connections = run.plan.connections;
+    let connections = plan.connections;
     let question = "Little's law: requests in service, busiest arm?";
     judged(question, figure, &format!("at most {connections} connections"), |figure| {
         figure <= f64::from(connections)

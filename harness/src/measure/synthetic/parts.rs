@@ -58,7 +58,7 @@ pub(super) fn assemble(
         },
         provenance: provenance(),
         environment: environment(),
-        plan: shape.plan(),
+        plan: Some(shape.plan()),
         strategies: strategies(),
         arms,
         cells,

@@ -98,5 +98,6 @@ fn row(input: &Input<'_>, arm: &ArmResult, above: &Estimate, none: f64) -> Row {
         parts: parts.into_iter().filter(|part| us(1.0) < part.to - part.from).collect(),
         whisker: Some((us(none + above.low), us(none + above.high))),
         point: None,
+        dots: vec![],
     }
 }

@@ -120,8 +120,9 @@ fn points_of(input: &Input<'_>, arm: &ArmResult, cpu: Estimate) -> Vec<Point> {
     }
     let by_law = points.iter().any(|p| p.lag == Lag::UntilExpiry);
     if expires && !by_law && points.is_empty() {
-        let life = format::duration(input.run.plan.token_lifetime_s as f64 * 1e9);
-        points.push(point(Lag::UntilExpiry, true, Some(format!("by law, T = {life}")), true));
+        let life = input.run.plan.as_ref().map(|plan| plan.token_lifetime_s as f64 * 1e9);
+        let note = life.map(|ns| format!("by law, T = {}", format::duration(ns)));
+        points.push(point(Lag::UntilExpiry, true, note, true));
     }
     points
 }
@@ -256,8 +257,8 @@ fn plane(input: &Input<'_>, points: &[Point], width: Width, (top, height): (f64,
         Lag::Measured(ns, max) => Some([ns, max]),
         _ => None,
     });
-    let life = input.run.plan.token_lifetime_s as f64 * 1e9;
-    let domain = extent(resolution.filter(|v| *v > 0.0).chain(lags.flatten()).chain([life]));
+    let life = input.run.plan.as_ref().map(|plan| plan.token_lifetime_s as f64 * 1e9);
+    let domain = extent(resolution.filter(|v| *v > 0.0).chain(lags.flatten()).chain(life));
     let (from, to) = domain.unwrap_or((1e6, 1e12));
     Plane {
         x: Scale::new(Kind::Log, (from, to * 1.2), (area.x0 + band, area.x1 - band)),

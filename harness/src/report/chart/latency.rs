@@ -73,7 +73,8 @@ fn caption(input: &Input<'_>, panels: &[Panel]) -> String {
     let (low, high) = n.unwrap_or((0.0, 0.0));
     let (low, high) = (format::count(low as u64), format::count(high as u64));
     let n = if low == high { low } else { format!("{low} to {high}") };
-    let source = if input.run.plan.latency_window_ms > 0 { "windows" } else { "slots" };
+    let windows = input.run.plan.as_ref().is_some_and(|plan| plan.latency_window_ms > 0);
+    let source = if windows { "windows" } else { "slots" };
     format!(
         "Histograms merged over blocks ({source}), {n} requests an arm; a line ends where \
          fewer than 100 samples lie beyond. Response time counts from the intended start. The \

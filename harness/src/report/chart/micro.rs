@@ -3,8 +3,9 @@
 use super::rows::{Group, Row, Rows};
 use super::scale::Kind;
 use super::{Chart, Input};
-use crate::record::derived::MicroResult;
+use crate::record::derived::{Estimate, MicroResult};
 use crate::report::format;
+use crate::report::loop_tables::is_strategy;
 
 const TITLE: &str = "What does one verification, one issue cost?";
 
@@ -14,7 +15,7 @@ const TITLE: &str = "What does one verification, one issue cost?";
 /// When the SVG cannot be written.
 pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     let mut operations: Vec<&str> = Vec::new();
-    for result in &input.derived.micro {
+    for result in rows(input) {
         if !operations.contains(&result.operation.as_str()) {
             operations.push(&result.operation);
         }
@@ -23,7 +24,7 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     if groups.is_empty() {
         return Ok(None);
     }
-    let batches = input.derived.micro.iter().map(|m| m.cpu_ns.n).min().unwrap_or(0);
+    let batches = rows(input).filter_map(|m| Some(m.cpu_ns?.n)).min().unwrap_or(0);
     let chart = Rows {
         title: TITLE,
         subtitle: "Lower is better. Logarithmic: each step to the right is a factor.".into(),
@@ -46,11 +47,19 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     Chart::draw("micro", TITLE, alt, |width| chart.scene(width)).map(Some)
 }
 
+/// The strategies; other subjects have charts of their own.
+fn rows<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a MicroResult> {
+    let is_timed = |m: &&MicroResult| is_strategy(m) && m.cpu_ns.is_some();
+    input.derived.micro.iter().filter(is_timed)
+}
+
 fn group(input: &Input<'_>, operation: &str) -> Group {
-    let mut results: Vec<&MicroResult> =
-        input.derived.micro.iter().filter(|m| m.operation == operation).collect();
-    results.sort_by(|a, b| a.cpu_ns.value.total_cmp(&b.cpu_ns.value));
-    let rows = results.into_iter().map(|m| {
+    let mut results: Vec<(&MicroResult, Estimate)> = rows(input)
+        .filter(|m| m.operation == operation)
+        .filter_map(|m| Some((m, m.cpu_ns?)))
+        .collect();
+    results.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
+    let rows = results.into_iter().map(|(m, cpu_ns)| {
         let look = input.palette.look(m.strategy.as_deref().unwrap_or(""));
         let us = |ns: f64| ns / 1e3;
         Row {
@@ -60,11 +69,12 @@ fn group(input: &Input<'_>, operation: &str) -> Group {
                 }
                 None => m.strategy.clone().unwrap_or_else(|| m.id.clone()),
             },
-            value: format::estimate(&m.cpu_ns, format::MICROS),
+            value: format::estimate(&cpu_ns, format::MICROS),
             ink: look.color.ink(),
             parts: vec![],
-            whisker: Some((us(m.cpu_ns.low), us(m.cpu_ns.high))),
-            point: Some((us(m.cpu_ns.value), look)),
+            whisker: Some((us(cpu_ns.low), us(cpu_ns.high))),
+            point: Some((us(cpu_ns.value), look)),
+            dots: vec![],
         }
     });
     Group { heading: operation.to_owned(), rows: rows.collect() }

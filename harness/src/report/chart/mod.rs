@@ -1,21 +1,29 @@
 //! The charts: each answers one question, drawn once for a desktop and once for a phone.
 
+mod algorithms;
 pub mod cpu;
 mod frontier;
 pub mod headline;
 pub mod labels;
 pub mod lag;
 pub mod latency;
+mod lines;
+mod lookup;
+mod memory;
 pub mod metrics;
 pub mod micro;
+mod overhead;
+mod parts;
+mod reject;
 pub mod revocation;
 pub mod rows;
 pub mod scale;
 pub mod scene;
 pub mod sizes;
+mod wire;
 
 use super::palette::Palette;
-use crate::record::derived::Derived;
+use crate::record::derived::{Derived, Estimate};
 use crate::record::run::Run;
 use scene::{Ink, LEADING, Rgb, Scene};
 
@@ -101,6 +109,14 @@ pub fn all(input: &Input<'_>) -> anyhow::Result<Vec<Chart>> {
         cpu::chart(input)?,
         latency::chart(input)?,
         micro::chart(input)?,
+        algorithms::verify(input)?,
+        algorithms::issue(input)?,
+        overhead::chart(input)?,
+        parts::chart(input)?,
+        reject::chart(input)?,
+        lookup::chart(input)?,
+        memory::chart(input)?,
+        wire::chart(input)?,
         sizes::chart(input)?,
         revocation::chart(input)?,
         lag::chart(input)?,
@@ -134,10 +150,29 @@ pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+/// Of what was timed in loops: which clock, how many groups of batches, what the interval is of.
+#[must_use]
+pub fn loop_conditions<'a>(input: &Input<'_>, rows: impl Iterator<Item = &'a Estimate>) -> String {
+    let n = extent(rows.map(|e| f64::from(e.n)));
+    let n = match n {
+        Some((low, high)) if low < high => format!("{low} to {high}"),
+        Some((n, _)) => format!("{n}"),
+        None => "0".into(),
+    };
+    format!(
+        "Subject and reference alternate; mean and 95 % interval over n = {n} groups of \
+         batches. {}",
+        super::verdicts::status_note(input.run)
+    )
+    .trim_end()
+    .to_owned()
+}
+
 /// `95 % intervals over 5 blocks; 5,000 requests per second (poisson arrivals, exact pacing)`.
 #[must_use]
 pub fn conditions(input: &Input<'_>) -> String {
-    let plan = &input.run.plan;
+    let note = super::verdicts::status_note(input.run);
+    let Some(plan) = &input.run.plan else { return note.to_owned() };
     format!(
         "95 % intervals over n = {} blocks; {} requests/s, {} arrivals, driver pacing {}, {} \
          connections, over loopback. {}",
@@ -146,7 +181,7 @@ pub fn conditions(input: &Input<'_>) -> String {
         plan.arrivals,
         plan.pacing,
         plan.connections,
-        super::verdicts::status_note(input.run),
+        note,
     )
     .trim_end()
     .to_owned()

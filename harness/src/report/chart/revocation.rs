@@ -90,5 +90,6 @@ fn row(input: &Input<'_>, result: &RevocationCostResult) -> Option<Row> {
         parts: parts.into_iter().filter(|part| part.to > part.from).collect(),
         whisker: Some((us(cpu.low), us(cpu.high))),
         point: None,
+        dots: vec![],
     })
 }

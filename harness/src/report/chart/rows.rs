@@ -12,6 +12,19 @@ pub enum Fill {
     Solid(Rgb),
     /// Stripes of it: told from solid without colour.
     Striped(Rgb),
+    /// A marker, for legends of charts whose rows hold points.
+    Point(Look),
+}
+
+/// A point with its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dot {
+    /// Where.
+    pub at: f64,
+    /// The interval.
+    pub whisker: (f64, f64),
+    /// Its look.
+    pub look: Look,
 }
 
 /// A part of a bar, in the axis's unit.
@@ -40,6 +53,8 @@ pub struct Row {
     pub whisker: Option<(f64, f64)>,
     /// A point instead of a bar.
     pub point: Option<(f64, Look)>,
+    /// Several points on one row, told apart by their looks.
+    pub dots: Vec<Dot>,
 }
 
 /// Rows under a heading.
@@ -143,7 +158,9 @@ impl Rows {
         let whiskers = self.rows().filter_map(|row| row.whisker).flat_map(|(a, b)| [a, b]);
         let points = self.rows().filter_map(|row| row.point).map(|(at, _)| at);
         let marks = self.marks.iter().map(|(at, _)| *at);
-        let all = parts.chain(whiskers).chain(points).chain(marks);
+        let dots =
+            self.rows().flat_map(|row| &row.dots).flat_map(|d| [d.whisker.0, d.at, d.whisker.1]);
+        let all = parts.chain(whiskers).chain(points).chain(marks).chain(dots);
         match self.kind {
             Kind::Linear => {
                 let (low, high) = extent(all.chain([0.0])).unwrap_or((0.0, 1.0));
@@ -281,11 +298,20 @@ fn draw_row(scene: &mut Scene, row: &Row, scale: &Scale, stacked: bool, (left, y
     if let Some((at, look)) = row.point {
         look.draw(scene, (scale.map(at), middle), 5.0, false);
     }
+    for dot in &row.dots {
+        let (a, b) = (scale.map(dot.whisker.0), scale.map(dot.whisker.1));
+        scene.line((a, middle), (b, middle), dot.look.color, 1);
+        dot.look.draw(scene, (scale.map(dot.at), middle), 4.5, false);
+    }
 }
 
 fn draw_fill(scene: &mut Scene, area: Area, fill: Fill) {
     match fill {
         Fill::Solid(color) => scene.rect(area, color),
+        Fill::Point(look) => {
+            let middle = f64::midpoint(area.y0, area.y1);
+            look.draw(scene, (f64::midpoint(area.x0, area.x1), middle), 5.0, false);
+        }
         Fill::Striped(color) => {
             scene.rect(area, color.tint(0.25));
             let mut x = area.x0 + 1.0;

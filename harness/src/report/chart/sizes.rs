@@ -86,5 +86,6 @@ fn row(input: &Input<'_>, size: &SizeRow, strategy: &str) -> Row {
         parts: parts.into_iter().filter(|part| part.to > part.from).collect(),
         whisker: None,
         point: None,
+        dots: vec![],
     }
 }
