@@ -35,7 +35,7 @@ enum Signing {
     Hs256(HS256Key),
     EdDsa(Ed25519KeyPair),
     Es256(ES256KeyPair),
-    Rs256(RS256KeyPair),
+    Rs256(Box<RS256KeyPair>),
 }
 
 enum Verifying {
@@ -57,7 +57,9 @@ fn signing(algorithm: Algorithm, key: &Key) -> anyhow::Result<Signing> {
         Algorithm::Hs256 => Signing::Hs256(HS256Key::from_bytes(der).with_key_id(&key.kid)),
         Algorithm::EdDsa => Signing::EdDsa(Ed25519KeyPair::from_der(der)?.with_key_id(&key.kid)),
         Algorithm::Es256 => Signing::Es256(ES256KeyPair::from_der(der)?.with_key_id(&key.kid)),
-        Algorithm::Rs256 => Signing::Rs256(RS256KeyPair::from_der(der)?.with_key_id(&key.kid)),
+        Algorithm::Rs256 => {
+            Signing::Rs256(Box::new(RS256KeyPair::from_der(der)?.with_key_id(&key.kid)))
+        }
         Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Es384 | Algorithm::Ps256 => {
             bail!("{} is not compared", algorithm.name())
         }

@@ -11,7 +11,6 @@ compile_error!("one program cannot link with BoringSSL and OpenSSL: leave one of
 
 pub mod claims;
 pub mod forge;
-pub mod interleave;
 #[cfg(feature = "openssl")]
 pub mod josekit;
 pub mod jwt_simple;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use authbench_harness::measure::derive::micro::result;
 use authbench_harness::record::run::MicroCell;
-use authbench_peers::{interleave, list, redis_benchmark};
+use authbench_peers::{list, redis_benchmark};
 use authbench_subjects::bed::Bed;
 use clap::Parser as _;
 use comfy_table::Table;
@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
     let context = "redis-benchmark".contains(&args.filter);
     ensure!(!subjects.is_empty() || context, "no subject's name contains `{}`", args.filter);
     if !subjects.is_empty() {
-        let cells = interleave::interleave(&bed, subjects, Duration::from_secs(args.seconds))?;
+        let cells = list::time(&bed, subjects, Duration::from_secs(args.seconds))?;
         println!("{}", table(&cells));
         if let Some(file) = &args.out {
             let json = serde_json::to_vec_pretty(&cells)?;
@@ -56,8 +56,12 @@ fn table(cells: &[MicroCell]) -> Table {
     for r in cells.iter().filter_map(result) {
         table.add_row([
             r.id,
-            format!("{:.0} ({:.0} to {:.0})", r.cpu_ns.value, r.cpu_ns.low, r.cpu_ns.high),
-            format!("{:.2} ({:.2} to {:.2})", r.ratio.value, r.ratio.low, r.ratio.high),
+            r.cpu_ns.map_or_else(String::new, |ns| {
+                format!("{:.0} ({:.0} to {:.0})", ns.value, ns.low, ns.high)
+            }),
+            r.ratio.map_or_else(String::new, |ratio| {
+                format!("{:.2} ({:.2} to {:.2})", ratio.value, ratio.low, ratio.high)
+            }),
             r.reference.unwrap_or_default(),
         ]);
     }

@@ -1,78 +1,37 @@
-//! What the peers are divided by: our own verifier and issuer, on the same keys and claims.
-//!
-//! Stand-in: the subjects of the references are made here until the common list has them for every
-//! algorithm; [`name`] is the one place that says what they are called.
+//! What the peers are divided by: our prepared verifier and issuer, on the same keys and claims; and
+//! the tokens that both see.
 
 use std::fmt;
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::{anyhow, bail};
 use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::settings::Settings;
 use authbench::strategy::contract::Deps;
 use authbench::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use authbench::token::key::Algorithm;
 use authbench::token::library::Library;
-use authbench::token::prepared::Prepared;
 use authbench::token::{AccessTokens, NewToken, TokenId, Verified};
-use authbench_subjects::bed::{CREDENTIALS, Scheme};
-use authbench_subjects::subject::{Name, Subject, repeat};
+use authbench_subjects::bed::Scheme;
+use authbench_subjects::mint::Claims as Size;
+use authbench_subjects::subject::{Name, Subject};
+use authbench_subjects::tokens::provider::Backend;
+use authbench_subjects::tokens::{issue, verify};
 
 use crate::claims::{Claims, jti};
 
 /// What the reference of a cell is called.
 #[must_use]
 pub fn name(operation: &'static str, algorithm: Algorithm) -> Name {
-    if algorithm == Algorithm::Hs256 {
-        return Name::new(operation, "prepared")
-            .with("alg", algorithm.name())
-            .with("claims", "typical")
-            .with("backend", "aws-lc-rs");
-    }
-    Name::new(operation, format!("jwt-{}", algorithm.name().to_ascii_lowercase()))
+    let of = if operation == "issue" { issue::name } else { verify::name };
+    of("prepared", Scheme::of(algorithm), Size::Typical, Backend::AwsLc)
 }
 
-/// The references, for the interleaved runner.
+/// All that is timed of our tokens, the references among it.
 #[must_use]
 pub fn subjects() -> Vec<Subject> {
-    [
-        pair::<Prepared>(),
-        pair::<Library<EdDsa>>(),
-        pair::<Library<Es256>>(),
-        pair::<Library<Rs256>>(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn pair<T: AccessTokens>() -> [Subject; 2] {
-    let verify = Subject::new(name("verify", T::ALGORITHM), |bed| {
-        let ours = build::<T>(&bed.deps(Scheme::of(T::ALGORITHM))?)?;
-        let now = bed.now;
-        let mut wallet = Vec::new();
-        for i in 0..CREDENTIALS {
-            let new = new_token(i, now);
-            let grant = ours.issue(&new, now).map_err(|e| anyhow!("{e}"))?;
-            wallet.push((grant.access.expose().to_owned(), new.principal));
-        }
-        Ok(repeat(move |i| {
-            let (token, principal) = &wallet[(i % CREDENTIALS) as usize];
-            let verified = ours.verify(token, now).map_err(|e| anyhow!("{e}"))?;
-            ensure!(verified.principal == *principal, "it authenticated somebody else");
-            Ok(())
-        }))
-    });
-    let issue = Subject::new(name("issue", T::ALGORITHM), |bed| {
-        let ours = build::<T>(&bed.deps(Scheme::of(T::ALGORITHM))?)?;
-        let now = bed.now;
-        Ok(repeat(move |i| {
-            let grant =
-                ours.issue(&new_token(i % CREDENTIALS, now), now).map_err(|e| anyhow!("{e}"))?;
-            ensure!(!grant.access.expose().is_empty(), "it issued nothing");
-            Ok(())
-        }))
-    });
-    [verify, issue]
+    let mut all = verify::subjects();
+    all.append(&mut issue::subjects());
+    all
 }
 
 fn build<T: AccessTokens>(deps: &Deps) -> anyhow::Result<T> {

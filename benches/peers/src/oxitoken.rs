@@ -36,10 +36,10 @@ pub struct Oxitoken {
 }
 
 enum Signing {
-    Hs256(hmac::Key),
-    EdDsa(Ed25519KeyPair),
-    Es256(EcdsaKeyPair),
-    Rs256(RsaKeyPair),
+    Hs256(Box<hmac::Key>),
+    EdDsa(Box<Ed25519KeyPair>),
+    Es256(Box<EcdsaKeyPair>),
+    Rs256(Box<RsaKeyPair>),
 }
 
 impl Signing {
@@ -94,7 +94,7 @@ impl Signer for Signing {
 }
 
 enum Verifying {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(Alg, Box<ParsedPublicKey>),
 }
 
@@ -200,7 +200,9 @@ fn verifying(algorithm: Algorithm, key: &Key) -> anyhow::Result<Verifying> {
         Ok(Verifying::Public(alg, Box::new(parsed)))
     };
     match algorithm {
-        Algorithm::Hs256 => Ok(Verifying::Secret(hmac::Key::new(hmac::HMAC_SHA256, &key.private))),
+        Algorithm::Hs256 => {
+            Ok(Verifying::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &key.private))))
+        }
         Algorithm::EdDsa => public(Alg::EdDSA, &ED25519),
         Algorithm::Es256 => public(Alg::ES256, &ECDSA_P256_SHA256_FIXED),
         Algorithm::Rs256 => public(Alg::RS256, &RSA_PKCS1_2048_8192_SHA256),
@@ -213,12 +215,13 @@ fn verifying(algorithm: Algorithm, key: &Key) -> anyhow::Result<Verifying> {
 fn signing(algorithm: Algorithm, key: &Key) -> anyhow::Result<Signing> {
     let der = &key.private;
     Ok(match algorithm {
-        Algorithm::Hs256 => Signing::Hs256(hmac::Key::new(hmac::HMAC_SHA256, der)),
-        Algorithm::EdDsa => Signing::EdDsa(Ed25519KeyPair::from_pkcs8(der)?),
+        Algorithm::Hs256 => Signing::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, der))),
+        Algorithm::EdDsa => Signing::EdDsa(Box::new(Ed25519KeyPair::from_pkcs8(der)?)),
         Algorithm::Es256 => {
-            Signing::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)?)
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)?;
+            Signing::Es256(Box::new(pair))
         }
-        Algorithm::Rs256 => Signing::Rs256(RsaKeyPair::from_pkcs8(der)?),
+        Algorithm::Rs256 => Signing::Rs256(Box::new(RsaKeyPair::from_pkcs8(der)?)),
         Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Es384 | Algorithm::Ps256 => {
             bail!("{} is not compared", algorithm.name())
         }

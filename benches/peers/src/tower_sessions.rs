@@ -40,17 +40,26 @@ pub fn subjects() -> Vec<Subject> {
     lookup::IN_FLIGHT.into_iter().map(theirs).collect()
 }
 
-fn make(bed: &Arc<Bed>, in_flight: usize) -> anyhow::Result<Batch> {
-    let url = &bed.stage()?.url;
-    let (store, ids) = bed.runtime.block_on(file(url, bed.now))?;
-    let now = bed.now;
-    Ok(lookup::batch(bed, in_flight, async move |i| {
-        let i = i % CREDENTIALS;
-        let id = ids.get(i as usize).context("no id")?;
-        let found = load(&store, id, now).await?.context("no such session")?;
-        ensure!(found.subject == SubjectId(i), "it found somebody else");
+fn make(bed: &Arc<Bed>, in_flight: u64) -> anyhow::Result<Batch> {
+    let filed = bed.runtime.block_on(file(&bed.stage()?.url, bed.now))?;
+    Ok(lookup::driven(bed, filed, in_flight))
+}
+
+/// Sessions of subjects 0, 1, 2, ...
+struct Filed {
+    store: RedisStore<Client>,
+    ids: Vec<Id>,
+    now: UnixTime,
+}
+
+impl lookup::Step for Filed {
+    async fn step(&self, n: u64) -> anyhow::Result<()> {
+        let subject = n % CREDENTIALS;
+        let id = &self.ids[subject as usize];
+        let found = load(&self.store, id, self.now).await?.context("no such session")?;
+        ensure!(found.subject == SubjectId(subject), "it found somebody else");
         Ok(())
-    }))
+    }
 }
 
 /// Loads a session, and judges it as ours is judged.
@@ -66,10 +75,10 @@ async fn load(
 }
 
 /// Files the sessions, and shows that one that was deleted is not found.
-async fn file(url: &str, now: UnixTime) -> anyhow::Result<(RedisStore<Client>, Vec<Id>)> {
+async fn file(url: &str, now: UnixTime) -> anyhow::Result<Filed> {
     let client = Builder::from_config(Config::from_url(url)?).build()?;
-    // The handle of the task that drives the connection: it ends with the runtime.
-    let _ = client.init().await?;
+    // Detached: the task that drives the connection ends with the runtime.
+    drop(client.init().await?);
     let store = RedisStore::new(client);
     let mut ids = Vec::new();
     for i in 0..CREDENTIALS {
@@ -88,7 +97,7 @@ async fn file(url: &str, now: UnixTime) -> anyhow::Result<(RedisStore<Client>, V
     store.create(&mut deleted).await?;
     store.delete(&deleted.id).await?;
     ensure!(store.load(&deleted.id).await?.is_none(), "it finds a session that was deleted");
-    Ok((store, ids))
+    Ok(Filed { store, ids, now })
 }
 
 fn in_an_hour() -> OffsetDateTime {

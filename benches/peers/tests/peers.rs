@@ -8,9 +8,9 @@ use std::sync::Arc;
 use authbench::token::key::Algorithm;
 use authbench_peers::forge::forged;
 use authbench_peers::jwt_simple::JwtSimple;
+use authbench_peers::list;
 use authbench_peers::oxitoken::Oxitoken;
 use authbench_peers::peer::{ALGORITHMS, Peer, Ready};
-use authbench_peers::{interleave, list};
 use authbench_subjects::bed::{Bed, Scheme};
 
 /// What the crate accepts with every check of its own switched on, and our glue alone refuses.
@@ -90,8 +90,7 @@ fn every_subject_has_its_reference_and_can_be_timed() {
     }
     let subjects = list::subjects("", bed.redis.is_ok());
     let peers = subjects.iter().filter(|subject| subject.reference.is_some()).count();
-    let cells =
-        interleave::interleave(&bed, subjects, std::time::Duration::from_millis(1)).unwrap();
+    let cells = list::time(&bed, subjects, std::time::Duration::from_millis(1)).unwrap();
     assert_eq!(cells.len(), peers);
     assert!(cells.iter().all(|cell| cell.iterations.len() == cell.reference_cpu_ns.len()));
 }
