@@ -12,8 +12,8 @@ use authbench::conformance::Behaviour;
 type Tree = BTreeMap<PathBuf, Vec<u8>>;
 
 /// What a build of the library needs, and nothing that a build makes.
-const COPIED: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "fixture", "harness"];
+const COPIED: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "src", "tests", "benches", "fixture", "harness", "subjects"];
 
 /// Every file under `at`, by its path from `root`.
 fn read(root: &Path, at: &Path, tree: &mut Tree) {

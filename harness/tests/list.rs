@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use authbench::strategy::StrategyKind;
 use authbench_harness::record::derived::MicroResult;
+use authbench_harness::record::integrity::findings;
+use authbench_harness::record::io::read_run;
 use authbench_harness::record::run::StrategyRecord;
 
 fn authbench(args: &[&str]) -> (Option<i32>, String, String) {
@@ -58,13 +60,44 @@ fn micro_times_what_was_asked_for_against_its_reference() {
 }
 
 #[test]
-fn micro_refuses_what_it_cannot_time() {
+fn micro_refuses_what_it_does_not_know() {
     let (status, out, err) = authbench(&["micro", "--strategy", "nine"]);
     assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
     assert!(err.contains("unknown strategy `nine`"), "{err}");
-    if let Some(kind) = StrategyKind::ALL.iter().find(|kind| kind.properties().needs_redis) {
-        let (status, _, err) = authbench(&["micro", "--strategy", kind.name()]);
-        assert_eq!(status, Some(2), "{err}");
-        assert!(err.contains("waits for Redis"), "{err}");
+    let (status, out, err) = authbench(&["micro", "verify/nobody"]);
+    assert_eq!((status, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("verify/nobody") && err.contains("--list"), "{err}");
+    let (status, _, err) = authbench(&["micro", "--label", "mine"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("--record"), "{err}");
+}
+
+#[test]
+fn micro_lists_every_subject_with_a_name_of_its_own() {
+    let (status, out, err) = authbench(&["micro", "--list"]);
+    assert_eq!(status, Some(0), "{err}");
+    let ids: Vec<&str> = out.lines().collect();
+    let distinct: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len());
+    for operation in ["verify/", "issue/", "part/", "reject/", "lookup/"] {
+        assert!(ids.iter().any(|id| id.starts_with(operation)), "{operation}");
     }
+}
+
+#[test]
+fn micro_keeps_a_record_of_what_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let kept = out.to_str().unwrap();
+    let args = ["micro", "verify/none", "--seconds", "1", "--record", "--out", kept];
+    let (status, _, err) = authbench(&args);
+    assert_eq!(status, Some(0), "{err}");
+    let run = read_run(&out.join("run.json")).unwrap().run;
+    let ids: Vec<&str> = run.micro.iter().map(|cell| cell.id.as_str()).collect();
+    assert_eq!(ids, ["verify/none"]);
+    assert!(run.plan.is_none() && findings(&run).is_empty(), "{:?}", findings(&run));
+    assert!(run.not_measured.iter().any(|n| n.what == "everything else"));
+    assert!(out.join("report.html").is_file());
+    let (status, _, err) = authbench(&args);
+    assert_eq!(status, Some(2), "results are never overwritten: {err}");
 }

@@ -124,6 +124,8 @@ impl Jwk {
 
 /// What `verify` does before it looks at the claims, for a verifier whose only key is `key`.
 fn open<A: Pinned>(token: &str, key: &Key) -> Result<(), Denial> {
+    // As the library path does; a second backend may be compiled in.
+    let _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let segments = split(token)?;
     let header = Header::read(segments.header)?;
     if header.crit.is_some() {

@@ -1,5 +1,5 @@
-//! What the peers are divided by: our prepared verifier and issuer, on the same keys and claims; and
-//! the tokens that both see.
+//! What the peers are divided by: our prepared verifier and issuer, on the same keys and claims;
+//! and the tokens that both see.
 
 use std::fmt;
 

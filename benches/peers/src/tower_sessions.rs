@@ -1,4 +1,4 @@
-//! tower-sessions with its Redis store, which speaks to Redis through fred: one connection, as ours.
+//! tower-sessions with its Redis store, which asks Redis through fred: one connection, as ours.
 //!
 //! What is timed is `SessionStore::load`, which a request awaits when it first reads its session,
 //! and the reading of one value, as `Session::get` does it. Not the cookie, nor the lock around the

@@ -24,7 +24,7 @@ fn lookups_spend_their_cpu_on_the_thread_that_drives_them() {
         println!("skipped: {why}");
         return;
     }
-    for subject in tower_sessions::subjects().into_iter().chain(lookup::subjects()) {
+    for subject in tower_sessions::subjects().into_iter().chain(lookup::subjects(&bed)) {
         let name = subject.name.to_string();
         let share = share_seen(&bed, subject);
         println!("{name}: {:.1} % of the process's CPU", share * 100.0);

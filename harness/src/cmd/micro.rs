@@ -160,7 +160,15 @@ fn record(
         redis_server: version.transpose()?,
     })?;
     run.micro = cells;
-    loops::count(bed, &mut run)?;
+    if args.filters.is_empty() && args.strategies.is_empty() {
+        loops::count(bed, &mut run)?;
+    } else {
+        run.not_measured.push(NotMeasured {
+            what: "everything else".into(),
+            reason: "only some subjects were asked for".into(),
+            remedy: "run `authbench micro --record` without a filter".into(),
+        });
+    }
     if let Err(why) = &bed.redis {
         run.not_measured.push(NotMeasured {
             what: "what asks a Redis".into(),

@@ -51,9 +51,16 @@ pub fn select(subjects: Vec<Subject>, filters: &[String]) -> (Vec<Subject>, Vec<
         let id = s.name.to_string();
         chosen.contains(&id) || needed.contains(&id)
     };
-    let kept: Vec<Subject> = subjects.into_iter().filter(is_kept).collect();
-    let ids = kept.iter().map(|s| s.name.to_string());
-    let only_references = ids.filter(|id| !chosen.contains(id)).collect();
+    let mut kept: Vec<Subject> = subjects.into_iter().filter(is_kept).collect();
+    let mut only_references = Vec::new();
+    for subject in &mut kept {
+        let id = subject.name.to_string();
+        if !chosen.contains(&id) {
+            // What it would alternate with itself is not needed.
+            subject.reference = None;
+            only_references.push(id);
+        }
+    }
     (kept, only_references)
 }
 

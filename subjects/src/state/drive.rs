@@ -10,7 +10,7 @@ use crate::bed::Bed;
 use crate::subject::Batch;
 
 /// Something that can be repeated, several at a time.
-pub(super) trait Step: Send + Sync + 'static {
+pub trait Step: Send + Sync + 'static {
     /// Repetition `n`, its answer checked.
     fn step(&self, n: u64) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
@@ -47,7 +47,7 @@ pub(super) async fn drive<S: Step>(
 }
 
 /// A batch of steps, timed whole; steps are counted on from batch to batch.
-pub(super) fn driven<S: Step>(bed: &Arc<Bed>, work: S, in_flight: u64) -> Batch {
+pub fn driven<S: Step>(bed: &Arc<Bed>, work: S, in_flight: u64) -> Batch {
     let (bed, work, mut next) = (Arc::clone(bed), Arc::new(work), 0);
     Box::new(move |iterations, stopwatch| {
         let range = next..next + iterations;

@@ -3,7 +3,7 @@
 //! Strategies come from the registry and are told apart by what they declare, never by name.
 
 mod database;
-mod drive;
+pub mod drive;
 mod entry;
 mod live;
 pub mod lookup;

@@ -63,8 +63,8 @@ fn in_map(bed: &Arc<Bed>, record: Record) -> anyhow::Result<Batch> {
 }
 
 /// SQLite in write-ahead mode, its usual choice for a server. The table is its own index
-/// (`WITHOUT ROWID`), so a lookup walks one tree; a row of more than about a quarter of a page, here
-/// 1 KiB, is continued on pages of its own.
+/// (`WITHOUT ROWID`), so a lookup walks one tree; a row of more than about a quarter of a page,
+/// here 1 KiB, is continued on pages of its own.
 fn in_sqlite(bed: &Arc<Bed>, record: Record) -> anyhow::Result<Batch> {
     let (keys, records) = (keys(), record.all(bed.now)?);
     let folder = tempfile::Builder::new().prefix("authbench-sqlite-").tempdir()?;
