@@ -3,9 +3,9 @@
 //! - `session:<64 hex digits>`: the record as JSON, with the idle deadline as its time to live.
 //! - `sessions-of:<subject>`: a sorted set of those 64 digits, scored by when each session ends.
 //!   The score lets every login drop the entries of sessions that have ended; a plain set would
-//!   grow for as long as a user keeps logging in. The digits alone, because a member of over 64 bytes
-//!   (`zset-max-listpack-value`) turns even a list of one into a skip list, which weighs more than
-//!   the session.
+//!   grow for as long as a user keeps logging in. The digits alone, because a member of over 64
+//!   bytes (`zset-max-listpack-value`) turns even a list of one into a skip list, which weighs
+//!   more than the session.
 //!
 //! Deliberately absent: Redis Cluster. The scripts name keys of several slots.
 
