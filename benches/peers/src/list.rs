@@ -8,27 +8,28 @@ use authbench_harness::measure::micro;
 use authbench_harness::os::interrupt::Interrupt;
 use authbench_harness::record::run::MicroCell;
 use authbench_subjects::bed::Bed;
+use authbench_subjects::state::lookup;
 use authbench_subjects::subject::Subject;
 
 use crate::jwt_simple::JwtSimple;
-use crate::{lookup, ours, oxitoken, peer, tower_sessions};
+use crate::{ours, oxitoken, peer, tower_sessions};
 
 /// Of the order of the rounds.
 const SEED: u64 = 1;
 
 /// The peers whose name contains `filter`, and their references.
 #[must_use]
-pub fn subjects(filter: &str, with_redis: bool) -> Vec<Subject> {
+pub fn subjects(filter: &str, bed: &Arc<Bed>) -> Vec<Subject> {
     let mut peers = peer::subjects::<JwtSimple>();
     #[cfg(feature = "openssl")]
     peers.extend(peer::subjects::<crate::josekit::Josekit>());
     peers.extend(peer::subjects::<oxitoken::Oxitoken>());
-    if with_redis {
+    if bed.redis.is_ok() {
         peers.extend(tower_sessions::subjects());
     }
     peers.retain(|peer| peer.name.to_string().contains(filter));
     let mut references = ours::subjects();
-    references.extend(lookup::subjects());
+    references.extend(lookup::subjects(bed));
     let wanted = |reference: &Subject| {
         let name = reference.name.to_string();
         peers.iter().any(|peer| peer.reference.as_ref() == Some(&name))

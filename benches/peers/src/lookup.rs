@@ -1,19 +1,12 @@
-//! How lookups are driven, so that a peer and ours differ in the lookup alone; and our lookup.
-//!
-//! Stand-in, to the letter the loop of the common list's lookups: when that list is there, [`Step`],
-//! [`driven`] and [`subjects`] are to be taken from it.
+//! How a peer's lookups are driven: to the letter the loop of the common list, which is private to
+//! it, so that a peer and ours differ in the lookup alone.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
-use authbench::credential::Secret;
-use authbench::identity::{SubjectId, UnixTime};
-use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{AuthStrategy, Visitor};
-use authbench::token::key::Algorithm;
-use authbench_subjects::bed::{Bed, CREDENTIALS, Scheme};
-use authbench_subjects::subject::{Batch, Name, Subject};
+use anyhow::Context as _;
+use authbench_subjects::bed::Bed;
+use authbench_subjects::subject::{Batch, Name};
 use tokio::task::JoinSet;
 
 /// Requests in flight at a time.
@@ -23,19 +16,6 @@ pub const IN_FLIGHT: [u64; 2] = [1, 64];
 #[must_use]
 pub fn name(subject: &str, in_flight: u64) -> Name {
     Name::new("lookup", subject).with("in-flight", in_flight)
-}
-
-/// Our lookups, for the interleaved runner.
-#[must_use]
-pub fn subjects() -> Vec<Subject> {
-    let ours = |in_flight| {
-        Subject::new(name("session-redis", in_flight), move |bed| {
-            let kind: StrategyKind = "session-redis".parse().map_err(|e| anyhow::anyhow!("{e}"))?;
-            bed.runtime.block_on(kind.visit(Fill { bed: Arc::clone(bed), in_flight }))
-        })
-        .waiting()
-    };
-    IN_FLIGHT.into_iter().map(ours).collect()
 }
 
 /// Something that can be repeated, several at a time.
@@ -80,39 +60,4 @@ pub fn driven<S: Step>(bed: &Arc<Bed>, work: S, in_flight: u64) -> Batch {
         next += iterations;
         stopwatch.time(|| bed.runtime.block_on(drive(&work, range, in_flight)))?
     })
-}
-
-struct Wallet<S> {
-    strategy: S,
-    credentials: Vec<Secret>,
-    now: UnixTime,
-}
-
-impl<S: AuthStrategy> Step for Wallet<S> {
-    async fn step(&self, n: u64) -> anyhow::Result<()> {
-        let subject = n % CREDENTIALS;
-        let credential = self.credentials[subject as usize].as_credential();
-        let principal = self.strategy.authenticate(credential, self.now).await?;
-        ensure!(principal.subject == SubjectId(subject), "it authenticated somebody else");
-        Ok(())
-    }
-}
-
-struct Fill {
-    bed: Arc<Bed>,
-    in_flight: u64,
-}
-
-impl Visitor for Fill {
-    type Output = anyhow::Result<Batch>;
-
-    async fn visit<S: AuthStrategy>(self, _: StrategyKind) -> anyhow::Result<Batch> {
-        let strategy = S::build(&self.bed.deps(Scheme::of(Algorithm::Hs256))?).await?;
-        let now = self.bed.now;
-        let mut credentials = Vec::new();
-        for i in 0..CREDENTIALS {
-            credentials.push(strategy.issue(SubjectId(i), now).await?.access);
-        }
-        Ok(driven(&self.bed, Wallet { strategy, credentials, now }, self.in_flight))
-    }
 }

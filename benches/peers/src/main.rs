@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     if let Err(why) = &bed.redis {
         eprintln!("skipped: everything that looks up in Redis: {why}");
     }
-    let subjects = list::subjects(&args.filter, bed.redis.is_ok());
+    let subjects = list::subjects(&args.filter, &bed);
     let context = "redis-benchmark".contains(&args.filter);
     ensure!(!subjects.is_empty() || context, "no subject's name contains `{}`", args.filter);
     if !subjects.is_empty() {
