@@ -18,6 +18,7 @@ use authbench::identity::UnixTime;
 use authbench::settings::Settings;
 use authbench::token::NewToken;
 use authbench::token::key::{Algorithm, Key};
+use base64_simd::STANDARD;
 
 use crate::claims::{Claims, NewPrivateClaims, PrivateClaims, jti, there};
 use crate::peer::Peer;
@@ -58,12 +59,23 @@ fn signing(algorithm: Algorithm, key: &Key) -> anyhow::Result<Signing> {
         Algorithm::EdDsa => Signing::EdDsa(Ed25519KeyPair::from_der(der)?.with_key_id(&key.kid)),
         Algorithm::Es256 => Signing::Es256(ES256KeyPair::from_der(der)?.with_key_id(&key.kid)),
         Algorithm::Rs256 => {
-            Signing::Rs256(Box::new(RS256KeyPair::from_der(der)?.with_key_id(&key.kid)))
+            Signing::Rs256(Box::new(RS256KeyPair::from_pem(&pem(der))?.with_key_id(&key.kid)))
         }
         Algorithm::Hs384 | Algorithm::Hs512 | Algorithm::Es384 | Algorithm::Ps256 => {
             bail!("{} is not compared", algorithm.name())
         }
     })
+}
+
+/// PKCS#8 in its textual form (RFC 7468 section 10): from DER, BoringSSL takes PKCS#1 alone.
+fn pem(der: &[u8]) -> String {
+    let mut text = String::from("-----BEGIN PRIVATE KEY-----\n");
+    for line in der.chunks(48) {
+        STANDARD.encode_append(line, &mut text);
+        text.push('\n');
+    }
+    text.push_str("-----END PRIVATE KEY-----\n");
+    text
 }
 
 impl Signing {

@@ -8,10 +8,11 @@ use authbench_harness::measure::micro;
 use authbench_harness::os::interrupt::Interrupt;
 use authbench_harness::record::run::MicroCell;
 use authbench_subjects::bed::Bed;
+use authbench_subjects::state::lookup;
 use authbench_subjects::subject::Subject;
 
 use crate::jwt_simple::JwtSimple;
-use crate::{lookup, ours, oxitoken, peer, tower_sessions};
+use crate::{ours, oxitoken, peer, tower_sessions};
 
 /// Of the order of the rounds.
 const SEED: u64 = 1;

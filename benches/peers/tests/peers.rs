@@ -88,7 +88,7 @@ fn every_subject_has_its_reference_and_can_be_timed() {
     if let Err(why) = &bed.redis {
         println!("skipped: the lookups: {why}");
     }
-    let subjects = list::subjects("", bed.redis.is_ok());
+    let subjects = list::subjects("", &bed);
     let peers = subjects.iter().filter(|subject| subject.reference.is_some()).count();
     let cells = list::time(&bed, subjects, std::time::Duration::from_millis(1)).unwrap();
     assert_eq!(cells.len(), peers);

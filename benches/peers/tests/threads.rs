@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use authbench_peers::{lookup, tower_sessions};
+use authbench_peers::list;
 use authbench_subjects::bed::Bed;
 use authbench_subjects::clock::own_process_ns;
 use authbench_subjects::subject::{Stopwatch, Subject};
@@ -24,7 +24,7 @@ fn lookups_spend_their_cpu_on_the_thread_that_drives_them() {
         println!("skipped: {why}");
         return;
     }
-    for subject in tower_sessions::subjects().into_iter().chain(lookup::subjects(&bed)) {
+    for subject in list::subjects("lookup/", &bed) {
         let name = subject.name.to_string();
         let share = share_seen(&bed, subject);
         println!("{name}: {:.1} % of the process's CPU", share * 100.0);

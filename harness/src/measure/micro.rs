@@ -201,18 +201,29 @@ fn time(bed: &Bed, subject: &mut Ready) -> anyhow::Result<Spent> {
     Ok(stopwatch.spent())
 }
 
-/// Finds the iterations that fill a batch; warms the path on the way.
+/// Finds the iterations that fill a batch; warms the path on the way. A first call pays for cold
+/// code and fresh pages, so no length is believed before a batch of it was about as long as meant.
 fn calibrate(bed: &Bed, subject: &mut Ready) -> anyhow::Result<()> {
+    const TRIES: u32 = 40;
     let target = if subject.waits { WAITING_BATCH_NS } else { BATCH_NS };
-    loop {
+    for _ in 0..TRIES {
         let spent = time(bed, subject)?;
         let ns = if subject.waits { nanoseconds(spent.wall) } else { spent.cpu_ns }.max(1);
-        if ns >= target / 4 || subject.iterations >= 1 << 24 {
-            subject.iterations = (subject.iterations * target / ns).max(1);
-            return Ok(());
+        let is_long_enough = ns >= target / 2;
+        if is_long_enough && (subject.iterations == 1 || ns <= target * 2) {
+            // One iteration that fills a batch is timed once more: it may have been the cold one.
+            let again = time(bed, subject)?;
+            let ns = if subject.waits { nanoseconds(again.wall) } else { again.cpu_ns };
+            if ns >= target / 2 {
+                return Ok(());
+            }
         }
-        subject.iterations *= 2;
+        // By a factor of eight at the most: a short batch says little about a long one.
+        let fitting = subject.iterations.saturating_mul(target) / ns;
+        let most = subject.iterations.saturating_mul(8);
+        subject.iterations = fitting.clamp(1, most.min(1 << 24));
     }
+    Ok(())
 }
 
 #[cfg(test)]
