@@ -16,9 +16,11 @@ const CPU_TIME: Duration = Duration::from_millis(300);
 /// Set-ups of this many entries are left out of `cargo bench -- --test`.
 const TOO_MANY_FOR_A_TEST: u64 = 100_000;
 
-/// Whether this is `cargo bench -- --test`: every subject once, and no figures.
+/// Whether this is `cargo bench -- --test` or `cargo test --benches`: every subject once, and no
+/// figures. Criterion tells the two from a measurement in the same way.
 pub(crate) fn testing() -> bool {
-    std::env::args().any(|argument| argument == "--test")
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    has("--test") || !has("--bench")
 }
 
 /// Times every subject in a group of its operation, one after the other. One that cannot be set up,
