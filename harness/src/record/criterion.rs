@@ -127,8 +127,12 @@ fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> anyhow::Result<T> {
 /// The cell of a bench that is one of ours, still without samples.
 fn named(identity: &Identity) -> Option<MicroCell> {
     let operation = OPERATIONS.into_iter().find(|known| *known == identity.group_id)?;
-    let subject = identity.function_id.as_ref()?;
-    let cell = identity.value_str.as_deref().filter(|cell| !cell.is_empty());
+    // A subject without parameters has a parameter alone in Criterion's eyes.
+    let (subject, cell) = match (&identity.function_id, &identity.value_str) {
+        (Some(subject), cell) => (subject, cell.as_deref().filter(|cell| !cell.is_empty())),
+        (None, Some(subject)) => (subject, None),
+        (None, None) => return None,
+    };
     let kind: Option<StrategyKind> = subject.parse().ok();
     let level = cell.and_then(|cell| cell.split(',').find_map(|each| each.strip_prefix("alg=")));
     let own = || kind.and_then(|kind| kind.properties().algorithm).map(|a| a.name().to_owned());
@@ -176,4 +180,27 @@ fn stale(ages: &[(SystemTime, String)]) -> Option<String> {
             newest.1
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_named_with_its_parameters_and_without() {
+        let id = |function: Option<&str>, value: Option<&str>| {
+            let identity = Identity {
+                group_id: "verify".into(),
+                function_id: function.map(String::from),
+                value_str: value.map(String::from),
+                full_id: String::new(),
+            };
+            named(&identity).map(|cell| (cell.id, cell.algorithm))
+        };
+        let expected = ("verify/prepared/alg=ES256".to_owned(), Some("ES256".to_owned()));
+        assert_eq!(id(Some("prepared"), Some("alg=ES256")), Some(expected));
+        let expected = ("verify/jwt-es256".to_owned(), Some("ES256".to_owned()));
+        assert_eq!(id(None, Some("jwt-es256")), Some(expected));
+        assert_eq!(id(None, None), None);
+    }
 }

@@ -12,6 +12,8 @@ use crate::report::palette::COLORS;
 const TITLE: &str = "What does a lookup cost when many are in flight?";
 /// The factor on the x axis.
 const FACTOR: &str = "in-flight";
+/// Fewer levels than this are no line.
+const LEVELS_MIN: usize = 3;
 /// Levels that are not worth a word in a line's name.
 const USUAL: [(&str, &str); 2] = [("conn", "tcp"), ("record", "typical")];
 
@@ -121,7 +123,8 @@ fn panel(
         };
         let points = rows.iter().filter_map(|(n, row)| Some((*n as f64, of(row)?.value / 1e3)));
         let points: Vec<(f64, f64)> = points.filter(|(_, us)| *us > 0.0).collect();
-        (points.len() > 1).then(|| Line { name: name.clone(), color, points })
+        // Two levels compare cells, which the table does; a line shows how a way of asking scales.
+        (points.len() >= LEVELS_MIN).then(|| Line { name: name.clone(), color, points })
     };
     let lines: Vec<Line> = series.iter().filter_map(line).collect();
     (!lines.is_empty()).then(|| Panel { name: name.into(), lines, marks: vec![] })
