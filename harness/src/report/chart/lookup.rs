@@ -116,15 +116,18 @@ fn panel(
     let left = if left.is_empty() { COLORS.to_vec() } else { left };
     let mut others = left.iter().cycle();
     let line = |(name, first, rows): &Series<'_>| {
+        let points = rows.iter().filter_map(|(n, row)| Some((*n as f64, of(row)?.value / 1e3)));
+        let points: Vec<(f64, f64)> = points.filter(|(_, us)| *us > 0.0).collect();
+        // Two levels compare cells, which the table does; a line shows how a way of asking scales.
+        if points.len() < LEVELS_MIN {
+            return None;
+        }
         let color = if let Some(strategy) = &first.strategy {
             input.palette.look(strategy).color
         } else {
             others.next().copied().unwrap_or(Rgb::INK)
         };
-        let points = rows.iter().filter_map(|(n, row)| Some((*n as f64, of(row)?.value / 1e3)));
-        let points: Vec<(f64, f64)> = points.filter(|(_, us)| *us > 0.0).collect();
-        // Two levels compare cells, which the table does; a line shows how a way of asking scales.
-        (points.len() >= LEVELS_MIN).then(|| Line { name: name.clone(), color, points })
+        Some(Line { name: name.clone(), color, points })
     };
     let lines: Vec<Line> = series.iter().filter_map(line).collect();
     (!lines.is_empty()).then(|| Panel { name: name.into(), lines, marks: vec![] })
