@@ -187,11 +187,18 @@ fn connect(
     Ok(RedisStage { handle, url, unix_url, cpu, _server: server })
 }
 
-/// Redis' own account of its CPU: `used_cpu_user` and `used_cpu_sys` of INFO, nanoseconds.
-fn own_account(url: String) -> impl Fn() -> anyhow::Result<u64> + Send + Sync + 'static {
+/// Asks the Redis at `url` for its own account of its CPU, microsecond grain: user and system time
+/// of `INFO cpu`, nanoseconds. The connection is kept: a new one at each reading would be part of
+/// what is read.
+pub fn own_account(url: String) -> impl Fn() -> anyhow::Result<u64> + Send + Sync + 'static {
+    let connection: Mutex<Option<redis::Connection>> = Mutex::new(None);
     move || {
-        let mut connection = redis::Client::open(url.as_str())?.get_connection()?;
-        let info: String = redis::cmd("INFO").arg("cpu").query(&mut connection)?;
+        let mut slot = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(redis::Client::open(url.as_str())?.get_connection()?);
+        }
+        let connection = slot.as_mut().context("no connection to Redis")?;
+        let info: String = redis::cmd("INFO").arg("cpu").query(connection)?;
         let seconds = |name: &str| -> anyhow::Result<f64> {
             let line = info.lines().find_map(|line| line.strip_prefix(name));
             Ok(line.with_context(|| format!("INFO cpu has no {name}"))?.trim().parse()?)

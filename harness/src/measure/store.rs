@@ -1,10 +1,10 @@
 //! The Redis of a run: the instrument's own or the reader's, its commands and its CPU counted.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
 
 use anyhow::{Context as _, anyhow};
 use authbench_fixture::{FixtureError, PrivateRedis};
+use authbench_subjects::bed::own_account;
 use redis::{Client, Connection};
 
 use crate::os::cpu::ProcessCpu;
@@ -142,24 +142,6 @@ impl Store {
     /// When Redis does not answer.
     pub fn commands(&mut self) -> anyhow::Result<u64> {
         Ok(count_commands(&self.info("commandstats")?))
-    }
-}
-
-/// Asks Redis for its own CPU account, microsecond grain: user and system time of `INFO cpu`.
-fn own_account(url: String) -> impl Fn() -> anyhow::Result<u64> + Send + 'static {
-    let connection: Mutex<Option<Connection>> = Mutex::new(None);
-    move || {
-        let mut slot = connection.lock().map_err(|_| anyhow!("a reader of INFO cpu panicked"))?;
-        if slot.is_none() {
-            *slot = Some(Client::open(url.as_str())?.get_connection()?);
-        }
-        let connection = slot.as_mut().context("no connection to Redis")?;
-        let info: String = redis::cmd("INFO").arg("cpu").query(connection)?;
-        let seconds = ["used_cpu_user", "used_cpu_sys"]
-            .into_iter()
-            .filter_map(|name| field(&info, name)?.parse::<f64>().ok())
-            .sum::<f64>();
-        Ok((seconds * 1e9) as u64)
     }
 }
 

@@ -14,7 +14,8 @@ use authbench::token::key::Algorithm;
 
 use crate::bed::Scheme;
 
-/// Every algorithm and key length that is compared.
+/// Every algorithm and key length that is compared, by kind and from the shortest signature to the
+/// longest.
 pub const SCHEMES: [Scheme; 10] = [
     Scheme::of(Algorithm::Hs256),
     Scheme::of(Algorithm::Hs384),
@@ -23,9 +24,9 @@ pub const SCHEMES: [Scheme; 10] = [
     Scheme::of(Algorithm::Es256),
     Scheme::of(Algorithm::Es384),
     Scheme::of(Algorithm::Rs256),
+    Scheme::of(Algorithm::Ps256),
     Scheme::rs256(3_072),
     Scheme::rs256(4_096),
-    Scheme::of(Algorithm::Ps256),
 ];
 
 /// The schemes that every backend is compared with: those of the registered strategies.

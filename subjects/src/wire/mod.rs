@@ -17,26 +17,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use authbench::credential::Carrier;
-use authbench::token::key::Algorithm;
 
 use crate::bed::{Bed, Scheme};
 use crate::mint::{Claims, Mint, payload, session_id};
+pub use crate::tokens::SCHEMES;
 use hpack::{Policy, block_bytes};
 pub use limits::{Limit, limits};
-
-/// The schemes that are sized, from the shortest signature to the longest.
-pub const SCHEMES: [Scheme; 10] = [
-    Scheme::of(Algorithm::Hs256),
-    Scheme::of(Algorithm::Hs384),
-    Scheme::of(Algorithm::Hs512),
-    Scheme::of(Algorithm::EdDsa),
-    Scheme::of(Algorithm::Es256),
-    Scheme::of(Algorithm::Es384),
-    Scheme::of(Algorithm::Rs256),
-    Scheme::of(Algorithm::Ps256),
-    Scheme::rs256(3_072),
-    Scheme::rs256(4_096),
-];
 
 /// How a credential travels.
 pub const CARRIERS: [Carrier; 2] = [Carrier::Bearer, Carrier::Cookie];

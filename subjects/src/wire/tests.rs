@@ -5,6 +5,8 @@ use h2::server;
 use http::{Request, Response, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 
+use authbench::token::key::Algorithm;
+
 use super::hpack::Connection;
 use super::limits::limits_of;
 use super::loopback::{END_HEADERS, HEADERS, PREFACE, SETTINGS, agree, check, counted, frame};
