@@ -14,6 +14,8 @@ pub mod load;
 
 pub mod measure;
 
+pub mod selftest;
+
 pub mod record;
 
 pub mod report;

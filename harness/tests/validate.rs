@@ -192,11 +192,11 @@ fn columns_of_unequal_length_are_named() {
 #[test]
 fn a_histogram_that_contradicts_itself_is_named() {
     refused(
-        |run| run.cells[2].slot_latency.service.n += 1,
+        |run| run.cells[2].slot_latency.as_mut().unwrap().service.n += 1,
         &["none+20us, block 0: slot_latency.service: n is"],
     );
     refused(
-        |run| run.cells[2].slot_latency.response.sum_ns += 1 << 40,
+        |run| run.cells[2].slot_latency.as_mut().unwrap().response.sum_ns += 1 << 40,
         &["slot_latency.response: sum_ns is"],
     );
     refused(

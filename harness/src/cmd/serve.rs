@@ -14,6 +14,7 @@ use authbench::strategy::StrategyKind;
 use authbench::token::key::{Algorithm, Key, Keyring, generate_key};
 
 use crate::cli::{Exit, UsageError};
+use crate::os::affinity;
 use crate::server::config::{RedisConfig, ServeConfig, ServeReady, THREADS_MAX, carrier_from_name};
 use crate::server::{Stop, serve};
 
@@ -69,6 +70,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         config_of(args)?
     };
     config.check()?;
+    if !config.cpus.is_empty() {
+        // Before the runtime: its threads inherit it.
+        affinity::pin_thread(&config.cpus)?;
+    }
     let mut builder = if config.threads == 1 {
         tokio::runtime::Builder::new_current_thread()
     } else {
@@ -126,6 +131,8 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
         keys: keys_for(strategy, args.hmac_secret_file.as_deref())?,
         redis: redis_url.map(|url| RedisConfig { url, settings: RedisSettings::default() }),
         spin_ns: u64::from(args.spin_us) * 1_000,
+        ping: false,
+        cpus: Vec::new(),
     })
 }
 

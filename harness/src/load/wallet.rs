@@ -154,9 +154,19 @@ pub fn present_tampered(
     account: Account,
     credentials: &[&str],
 ) -> anyhow::Result<u64> {
+    let forged: Vec<String> = credentials.iter().map(|c| tampered(c)).collect();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    present(driver, account, &forged)
+}
+
+/// Presents each credential as it is and returns how many were refused with 401.
+///
+/// # Errors
+/// When one is not answered.
+pub fn present(driver: &mut Driver, account: Account, credentials: &[&str]) -> anyhow::Result<u64> {
     let exchanges: Vec<Exchange> = credentials
         .iter()
-        .map(|c| account.exchange("GET", "/me", &tampered(c), Expect::Status(401)))
+        .map(|c| account.exchange("GET", "/me", c, Expect::Status(401)))
         .collect();
     let (rows, _) = call_all(driver, account.target, &exchanges)?;
     Ok(rows.iter().filter(|row| row.outcome == Outcome::Expected).count() as u64)

@@ -4,16 +4,16 @@ use std::thread;
 
 use anyhow::Context as _;
 
-use crate::load::driver::{Driver, DriverSettings, Mode};
-use crate::load::outcome::ledger;
+use crate::load::driver::{Driver, DriverSettings};
 use crate::load::schedule::{shuffled, stream};
 use crate::measure::contestant::{Common, Contestant, Purses};
-use crate::measure::revocation;
-use crate::measure::slot::{self, OpenCell, Rig, Stamps};
+use crate::measure::slot::{self, OpenCell, Rig};
 use crate::measure::store::Store;
+use crate::measure::window::{self, Window};
+use crate::measure::{counting, revocation, sabotage};
 use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, PlannedArm};
-use crate::record::run::{Cell, RevocationCost, SizeRow};
+use crate::record::run::{Cell, Instrument, RevocationCost, Role, SizeRow};
 use crate::server::child::ServerChild;
 
 /// Tampered credentials presented to each server in each block.
@@ -26,6 +26,8 @@ pub struct BlockResult {
     pub cells: Vec<Cell>,
     /// Logouts and logouts everywhere.
     pub revocation_cost: Vec<RevocationCost>,
+    /// What is counted once, in the first block.
+    pub instrument: Option<Instrument>,
     /// Sizes, counted in the first block.
     pub sizes: Vec<SizeRow>,
 }
@@ -68,11 +70,12 @@ impl Watcher for Silent {
 
 /// The driver's settings under `plan`.
 #[must_use]
-pub const fn driver_settings(plan: &Plan) -> DriverSettings {
+pub fn driver_settings(plan: &Plan) -> DriverSettings {
     DriverSettings {
         pacing: plan.pacing,
         timeout: std::time::Duration::from_millis(plan.timeout_ms),
         backlog_limit: plan.backlog_limit as usize,
+        ..DriverSettings::default()
     }
 }
 
@@ -101,12 +104,21 @@ pub fn measure(
         contestant.take_wallet(&mut driver, common, purses)?;
         contestant.warm_up(&mut driver, plan.warm_up_requests)?;
     }
+    if sabotage::is(common.sabotage, "outcomes") {
+        for contestant in contestants.iter().filter(|c| c.arm.record.role == Role::Contender) {
+            contestant.log_out_one(&mut driver, purses)?;
+        }
+    }
     let mut rig = Rig { common, driver, store };
     let mut cells: Vec<OpenCell> = contestants.iter().map(|_| OpenCell::default()).collect();
     rounds(&mut rig, &contestants, &mut cells, block, watcher)?;
     let windows = windows(&mut rig, &contestants, block, watcher)?;
 
     let mut result = BlockResult::default();
+    if block == 0 && (plan.judge_host || plan.count_syscalls) {
+        watcher.check()?;
+        result.instrument = Some(counting::count(&mut rig, &contestants)?);
+    }
     for contestant in &contestants {
         watcher.check()?;
         if block == 0 {
@@ -115,21 +127,36 @@ pub fn measure(
         result.revocation_cost.extend(revocation::cost(&mut rig, contestant, block)?);
     }
     for ((contestant, open), window) in contestants.iter().zip(cells).zip(windows) {
-        let refused = contestant.present_tampered(&mut rig.driver, purses, TAMPERED_PER_BLOCK)?;
+        let count = TAMPERED_PER_BLOCK;
+        let sabotage = common.sabotage;
+        let refused = contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
+        if sabotage::is(sabotage, "cross-count") {
+            sabotage::ask(contestant.account.address, "/health")?;
+        }
         let presented = TAMPERED_PER_BLOCK.min(plan.wallet as usize) as u64;
-        let (window_latency, window_ledger) = window.unzip();
-        result.cells.push(Cell {
+        let mut cell = Cell {
             arm: contestant.arm.record.id.clone(),
             block,
             slots: open.slots,
-            slot_latency: open.stamps.to_record(),
-            window_latency,
-            window_ledger,
+            slot_latency: plan.latency_from_slots().then(|| open.stamps.to_record()),
+            window_latency: None,
+            window_ledger: None,
+            window_facts: None,
+            counts: open.counts,
             driver_requests: rig.driver.sent_to(contestant.account.target),
             server_requests: contestant.server.counters()?.requests,
             forged_sent: presented,
             forged_refused: refused,
-        });
+        };
+        if let Some(Window { latency, ledger, facts }) = window {
+            cell.window_latency = Some(latency);
+            cell.window_ledger = Some(ledger);
+            cell.window_facts = Some(facts);
+        }
+        if sabotage::is(sabotage, "ledger-closes") {
+            cell.slots.expected[0] -= 1;
+        }
+        result.cells.push(cell);
     }
     Ok(result)
 }
@@ -191,36 +218,23 @@ fn rounds(
     Ok(())
 }
 
-type Window = Option<(crate::record::run::Latency, crate::record::run::Ledger)>;
-
 /// One longer window per arm, in random order: percentiles need more samples than a slot has.
 fn windows(
     rig: &mut Rig<'_>,
     contestants: &[Contestant<'_>],
     block: u32,
     watcher: &dyn Watcher,
-) -> anyhow::Result<Vec<Window>> {
+) -> anyhow::Result<Vec<Option<Window>>> {
     let plan = rig.common.plan;
-    let mut windows: Vec<Window> = contestants.iter().map(|_| None).collect();
+    let mut windows: Vec<Option<Window>> = contestants.iter().map(|_| None).collect();
     if plan.latency_window_ms == 0 {
         return Ok(windows);
     }
     let mut rng = stream(rig.common.seed, "windows", u64::from(block));
     for i in shuffled(contestants.len(), &mut rng) {
         watcher.check()?;
-        let contestant = &contestants[i];
         let index = slot_index(block, u32::try_from(i)?);
-        let lead_in = plan.lead_in_ms * 1_000_000;
-        let length = plan.latency_window_ms * 1_000_000 + lead_in;
-        let ops = contestant.schedule(rig.common, "window", index, length);
-        let executed =
-            rig.driver.execute(&ops, &contestant.exchanges, Mode::Open, contestant.arm.decoy)?;
-        // Cut by intended time: the lead-in's requests are sent and do not count.
-        let first = ops.partition_point(|op| op.at_ns < lead_in);
-        let rows = &executed.rows[first..];
-        let mut stamps = Stamps::default();
-        stamps.add(rows);
-        windows[i] = Some((stamps.to_record(), ledger(rows)));
+        windows[i] = Some(window::measure(rig, &contestants[i], index)?);
         watcher.passed(plan.latency_window_ms + plan.lead_in_ms);
     }
     Ok(windows)

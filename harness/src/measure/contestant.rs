@@ -16,6 +16,7 @@ use crate::load::exchange::{Exchange, Expect, Op};
 use crate::load::outcome::ledger;
 use crate::load::schedule::stream;
 use crate::load::wallet::{self, Account};
+use crate::measure::sabotage::{self, Sabotage};
 use crate::os::cpu::ProcessCpu;
 use crate::plan::{Plan, PlannedArm};
 use crate::server::child::ServerChild;
@@ -32,6 +33,12 @@ pub struct Common<'a> {
     pub keys: &'a Keyring,
     /// How servers reach Redis, when there is one.
     pub redis: Option<RedisConfig>,
+    /// When requests are due in slots.
+    pub mode: Mode,
+    /// The processors of the servers; empty for all.
+    pub server_cpus: Vec<u32>,
+    /// The fault that is brought about, when the gates themselves are tested.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Common<'_> {
@@ -47,7 +54,9 @@ impl Common<'_> {
             settings: settings.clone(),
             keys: self.keys.clone(),
             redis: self.redis.clone(),
-            spin_ns: arm.record.spin_ns,
+            spin_ns: arm.record.spin_ns + sabotage::extra_spin_ns(self.sabotage, arm.record.role),
+            ping: arm.record.store_pings > 0,
+            cpus: self.server_cpus.clone(),
         }
     }
 }
@@ -192,10 +201,25 @@ impl<'a> Contestant<'a> {
         driver: &mut Driver,
         purses: &Purses,
         count: usize,
+        sabotage: Option<Sabotage>,
     ) -> anyhow::Result<u64> {
         let purse = &purses[&self.arm.record.id];
         let some: Vec<&str> = purse.credentials.iter().take(count).map(String::as_str).collect();
+        if sabotage::is(sabotage, "forged-refused") {
+            return wallet::present(driver, self.account, &some);
+        }
         wallet::present_tampered(driver, self.account, &some)
+    }
+
+    /// Logs the owner of the first credential out behind the instrument's back.
+    ///
+    /// # Errors
+    /// When the logout is not answered.
+    pub fn log_out_one(&self, driver: &mut Driver, purses: &Purses) -> anyhow::Result<()> {
+        let credential = purses[&self.arm.record.id].sample_credential();
+        let logout = self.account.exchange("POST", "/logout", credential, Expect::Any);
+        wallet::call_all(driver, self.account.target, &[logout])?;
+        Ok(())
     }
 
     /// A schedule of `GET /me` with credentials drawn from the wallet.
@@ -209,7 +233,12 @@ impl<'a> Contestant<'a> {
     ) -> Vec<Op> {
         let mut rng = stream(common.seed, purpose, index);
         let wallet = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX).max(1);
-        let times = common.plan.arrivals.times(common.plan.rate_per_second, length_ns, &mut rng);
+        let rate = common.plan.rate_per_second;
+        let times = match common.mode {
+            Mode::Open => common.plan.arrivals.times(rate, length_ns, &mut rng),
+            // As many as an open schedule would have, each when a connection is free.
+            Mode::Closed => vec![0; usize::try_from(rate * length_ns / 1_000_000_000).unwrap_or(0)],
+        };
         times
             .into_iter()
             .map(|at_ns| {

@@ -169,6 +169,7 @@ fn start(
         carrier: carrier.name().into(),
         role: crate::record::run::Role::Contender,
         spin_ns: 0,
+        store_pings: 0,
     };
     let arm = PlannedArm { record: arm, kind, carrier, decoy: false };
     let config = common.config(&arm, settings);

@@ -5,13 +5,18 @@ pub mod stats;
 
 pub mod block;
 pub mod contestant;
+pub mod counting;
 pub mod lag;
 pub mod loops;
 pub mod micro;
+pub mod regime;
 pub mod revocation;
 pub mod run;
+pub mod sabotage;
 pub mod slot;
+pub mod stationarity;
 pub mod store;
+pub mod window;
 
 pub mod derive;
 pub mod gates;

@@ -8,14 +8,16 @@ use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
 use authbench::token::key::Keyring;
 
+use crate::load::driver::Mode;
 use crate::measure::block::{self, Interrupted, Watcher};
 use crate::measure::contestant::{Common, Purses, redis_config};
+use crate::measure::sabotage::Sabotage;
 use crate::measure::store::{NoStore, Store};
-use crate::measure::{gates, lag, micro};
+use crate::measure::{gates, lag, micro, regime};
 use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
 use crate::record::io;
-use crate::record::run::{NotMeasured, PlanRecord, Run, RunInfo, Status};
+use crate::record::run::{Instrument, NotMeasured, PlanRecord, Run, RunInfo, Status};
 use crate::record::{METHOD_VERSION, RUN_SCHEMA};
 
 /// What a run is asked to do.
@@ -33,6 +35,8 @@ pub struct Order {
     pub label: String,
     /// The arguments, without paths.
     pub argv: Vec<String>,
+    /// The fault that is brought about, when the gates themselves are tested.
+    pub sabotage: Option<Sabotage>,
 }
 
 /// How a run ended.
@@ -53,16 +57,23 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         if plan.latency_window_ms == 0 { 0 } else { plan.latency_window_ms + plan.lead_in_ms };
     let per_arm = u64::from(plan.rounds_per_block) * slot + window;
     let blocks = u64::from(plan.blocks) * arms.len() as u64 * per_arm;
-    let common = Common { plan, seed: 0, keys: &Keyring::default(), redis: None };
+    let common = Common {
+        plan,
+        seed: 0,
+        keys: &Keyring::default(),
+        redis: None,
+        mode: Mode::Open,
+        server_cpus: Vec::new(),
+        sabotage: None,
+    };
     let lags: u64 =
         lag::subjects_of(&common, arms).into_iter().map(|k| lag::planned_ms(&common, k)).sum();
-    blocks + lags + plan.micro_ms
+    blocks + regime::planned_ms(plan, arms) + lags + plan.micro_ms
 }
 
 /// Takes out what needs the Redis that is not there, and says so.
 fn without_redis(arms: Vec<PlannedArm>, why: &NoStore) -> (Vec<PlannedArm>, Vec<NotMeasured>) {
-    let (kept, dropped): (Vec<_>, Vec<_>) =
-        arms.into_iter().partition(|arm| !arm.kind.properties().needs_redis && !arm.decoy);
+    let (kept, dropped): (Vec<_>, Vec<_>) = arms.into_iter().partition(|arm| !arm.needs_redis());
     let missing = dropped
         .into_iter()
         .map(|arm| NotMeasured {
@@ -121,7 +132,9 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
     io::write_run(&order.folder, &run)?;
 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
-    let common = Common { plan, seed: order.seed, keys: &keys, redis };
+    let (mode, server_cpus) = (Mode::Open, Vec::new());
+    let (seed, sabotage) = (order.seed, order.sabotage);
+    let common = Common { plan, seed, keys: &keys, redis, mode, server_cpus, sabotage };
     let stopped = measure(&common, &arms, &mut store, &mut run, &order.folder, watcher).err();
     finish(&mut run, stopped.as_ref(), started);
     io::write_run(&order.folder, &run)?;
@@ -144,7 +157,20 @@ fn measure(
         run.cells.extend(block.cells);
         run.revocation_cost.extend(block.revocation_cost);
         run.sizes.extend(block.sizes);
+        if let Some(instrument) = block.instrument {
+            run.instrument = instrument;
+        }
         io::write_run(folder, run)?;
+    }
+    if let Some(regimes) = &plan.regimes {
+        for each in &regimes.each {
+            let purses = &mut purses;
+            match regime::measure(common, regimes, each, arms, store, purses, watcher)? {
+                Ok(measured) => run.regimes.push(measured),
+                Err(why) => run.not_measured.push(why),
+            }
+            io::write_run(folder, run)?;
+        }
     }
     for kind in lag::subjects_of(common, arms) {
         let carrier = arms
@@ -217,6 +243,8 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         strategies: kinds.iter().copied().map(strategies::record).collect(),
         arms: Vec::new(),
         cells: Vec::new(),
+        regimes: Vec::new(),
+        instrument: Instrument::default(),
         micro: Vec::new(),
         wire: Vec::new(),
         limits: Vec::new(),
@@ -286,5 +314,6 @@ fn plan_record(plan: &Plan) -> PlanRecord {
         redis_response_timeout_ms: redis.response_timeout_ms,
         slip_limit_ns: plan.slip_limit_us * 1_000,
         discard_limit_permille: plan.discard_limit_permille,
+        judge_host: Some(plan.judge_host),
     }
 }

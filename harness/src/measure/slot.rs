@@ -1,14 +1,15 @@
 //! One slot: about 100 ms of one arm, its CPU read with nothing in flight on either side.
 
-use crate::load::driver::{Driver, Mode};
+use crate::load::driver::Driver;
 use crate::load::exchange::{Exchange, Op};
 use crate::load::outcome::{Outcome, Row, ledger, nearest_rank};
 use crate::measure::contestant::{Common, Contestant};
 use crate::measure::histogram::LatencyHistogram;
-use crate::measure::store::Store;
-use crate::os::cpu::thread_ns;
-use crate::os::host;
-use crate::record::run::{Latency, Slots};
+use crate::measure::sabotage;
+use crate::measure::store::{Store, StoreCounters};
+use crate::os::cpu::{burn_thread_ns, thread_ns};
+use crate::os::host::{self, Scheduling};
+use crate::record::run::{Counts, Latency, Slots};
 
 const MS_NS: u64 = 1_000_000;
 
@@ -22,6 +23,8 @@ pub struct OpenCell {
     pub slots: Slots,
     /// The latency in the valid ones.
     pub stamps: Stamps,
+    /// Counts over the valid ones.
+    pub counts: Option<Counts>,
 }
 
 /// Latency of one arm while it is collected.
@@ -30,6 +33,7 @@ pub struct Stamps {
     response: LatencyHistogram,
     service: LatencyHistogram,
     slip: LatencyHistogram,
+    conn_wait: LatencyHistogram,
 }
 
 impl Stamps {
@@ -40,6 +44,7 @@ impl Stamps {
             if row.outcome == Outcome::Expected {
                 self.response.record(row.response_ns());
                 self.service.record(row.service_ns());
+                self.conn_wait.record(row.conn_wait_ns());
             }
         }
     }
@@ -51,6 +56,7 @@ impl Stamps {
             response: self.response.to_record(),
             service: self.service.to_record(),
             slip: self.slip.to_record(),
+            conn_wait: Some(self.conn_wait.to_record()),
         }
     }
 }
@@ -61,7 +67,9 @@ struct Reading {
     server_ns: u64,
     store_ns: Option<u64>,
     decoy_commands: u64,
-    runqueue_ns: Option<u64>,
+    server: Option<Scheduling>,
+    redis: Option<Scheduling>,
+    driver: Option<Scheduling>,
     ticks: Option<host::Ticks>,
     settled: bool,
 }
@@ -78,8 +86,8 @@ pub struct Rig<'a> {
 }
 
 impl Rig<'_> {
-    fn redis_commands(&mut self) -> anyhow::Result<Option<u64>> {
-        self.store.as_mut().map(Store::commands).transpose()
+    fn redis_counters(&mut self) -> anyhow::Result<Option<StoreCounters>> {
+        self.store.as_mut().map(Store::counters).transpose()
     }
 
     fn read_clocks(&self, contestant: &Contestant<'_>) -> anyhow::Result<Reading> {
@@ -89,7 +97,9 @@ impl Rig<'_> {
             server_ns: server.ns,
             store_ns: store.map(|r| r.ns),
             decoy_commands: self.driver.decoy_commands(),
-            runqueue_ns: host::runqueue_wait_ns(contestant.server.pid()),
+            server: host::scheduling(contestant.server.pid()),
+            redis: self.store.as_ref().and_then(Store::private_pid).and_then(host::scheduling),
+            driver: host::own_scheduling(),
             ticks: host::ticks(),
             settled: server.settled && store.is_none_or(|r| r.settled),
         })
@@ -106,20 +116,33 @@ impl Rig<'_> {
         exchanges: &[Exchange],
         ops: &[Op],
     ) -> anyhow::Result<Measured> {
-        let commands_before = self.redis_commands()?;
+        let counted_before = self.redis_counters()?;
+        if let Some(store) = self.store
+            && sabotage::is(self.common.sabotage, "redis-commands")
+        {
+            store.stray_command()?;
+        }
         let before = self.read_clocks(contestant)?;
         let driver_before_ns = thread_ns();
-        let executed = self.driver.execute(ops, exchanges, Mode::Open, contestant.arm.decoy)?;
+        let mode = self.common.mode;
+        let executed = self.driver.execute(ops, exchanges, mode, contestant.arm.decoy)?;
+        if sabotage::is(self.common.sabotage, "driver-share") {
+            burn_thread_ns(self.common.plan.slot_ms * MS_NS);
+        }
         let driver_cpu_ns = thread_ns() - driver_before_ns;
         let after = self.read_clocks(contestant)?;
-        let commands_after = self.redis_commands()?;
+        let counted_after = self.redis_counters()?;
         Ok(Measured {
             server_cpu_ns: after.server_ns.saturating_sub(before.server_ns),
             store_cpu_ns: difference(before.store_ns, after.store_ns),
             driver_cpu_ns,
-            redis_commands: difference(commands_before, commands_after),
+            redis_commands: difference(
+                counted_before.map(|c| c.commands),
+                counted_after.map(|c| c.commands),
+            ),
             decoy_commands: after.decoy_commands - before.decoy_commands,
-            runqueue_ns: difference(before.runqueue_ns, after.runqueue_ns),
+            runqueue_ns: difference(waited(before.server), waited(after.server)),
+            counts: counts(&before, &after, counted_before, counted_after),
             steal_ticks: difference(before.ticks.map(|t| t.steal), after.ticks.map(|t| t.steal)),
             softirq_ticks: difference(
                 before.ticks.map(|t| t.softirq),
@@ -151,6 +174,8 @@ pub struct Measured {
     pub decoy_commands: u64,
     /// Time the server's threads waited for a processor.
     pub runqueue_ns: Option<u64>,
+    /// What else was counted.
+    pub counts: Counts,
     /// Time the host took away.
     pub steal_ticks: Option<u64>,
     /// Softirq time of the whole host.
@@ -172,15 +197,22 @@ pub fn measure(
 ) -> anyhow::Result<()> {
     let plan = rig.common.plan;
     let lead_in = contestant.schedule(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS);
-    rig.driver.execute(&lead_in, &contestant.exchanges, Mode::Open, contestant.arm.decoy)?;
+    rig.driver.execute(&lead_in, &contestant.exchanges, rig.common.mode, contestant.arm.decoy)?;
     let ops = contestant.schedule(rig.common, "slot", index, plan.slot_ms * MS_NS);
-    let measured = rig.between_readings(contestant, &contestant.exchanges, &ops)?;
+    let sabotage = rig.common.sabotage;
+    let fault = sabotage::in_slot(sabotage, &mut rig.driver, contestant, order);
+    let exchanges = sabotage::exchanges(sabotage, "reconnect", &contestant.exchanges);
+    let mut measured = rig.between_readings(contestant, &exchanges, &ops)?;
+    drop(fault);
+    sabotage::falsify(sabotage, &mut measured);
 
     let mut slips: Vec<u64> = measured.rows.iter().map(Row::slip_ns).collect();
     let slip_p99_ns = nearest_rank(&mut slips, 990);
     let discarded = gate(&measured, slip_p99_ns, plan.slip_limit_us * 1_000);
     if discarded.is_empty() {
         cell.stamps.add(&measured.rows);
+        let sum = cell.counts.map_or(measured.counts, |sum| sum.plus(&measured.counts));
+        cell.counts = Some(sum);
     }
     append(&mut cell.slots, order, &measured, slip_p99_ns, discarded);
     Ok(())
@@ -199,6 +231,35 @@ fn gate(measured: &Measured, slip_p99_ns: u64, slip_limit_ns: u64) -> &'static s
         "unsettled-clock"
     } else {
         ""
+    }
+}
+
+fn waited(of: Option<Scheduling>) -> Option<u64> {
+    of.map(|scheduling| scheduling.wait_ns)
+}
+
+fn sliced(of: Option<Scheduling>) -> Option<u64> {
+    of.map(|scheduling| scheduling.timeslices)
+}
+
+fn counts(
+    before: &Reading,
+    after: &Reading,
+    counted_before: Option<StoreCounters>,
+    counted_after: Option<StoreCounters>,
+) -> Counts {
+    let counted = |of: fn(&StoreCounters) -> Option<u64>| {
+        difference(of(&counted_before?), of(&counted_after?))
+    };
+    Counts {
+        server_timeslices: difference(sliced(before.server), sliced(after.server)),
+        store_timeslices: difference(sliced(before.redis), sliced(after.redis)),
+        driver_timeslices: difference(sliced(before.driver), sliced(after.driver)),
+        store_runqueue_ns: difference(waited(before.redis), waited(after.redis)),
+        driver_runqueue_ns: difference(waited(before.driver), waited(after.driver)),
+        redis_input_bytes: counted(|c| c.input_bytes),
+        redis_output_bytes: counted(|c| c.output_bytes),
+        redis_reads: counted(|c| c.reads),
     }
 }
 

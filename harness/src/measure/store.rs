@@ -21,6 +21,7 @@ pub struct Store {
     cpu: ProcessCpu,
     address: Option<SocketAddr>,
     private: Option<PrivateRedis>,
+    asked: Asked,
 }
 
 impl std::fmt::Debug for Store {
@@ -90,6 +91,7 @@ impl Store {
             url,
             address: None,
             private: None,
+            asked: Asked::default(),
         };
         let info = store.info("server")?;
         let version = field(&info, "valkey_version")
@@ -136,12 +138,81 @@ impl Store {
         self.private.is_some()
     }
 
-    /// Commands processed so far, `INFO` excluded, those inside scripts included.
+    /// The process id, when it is the instrument's own.
+    #[must_use]
+    pub fn private_pid(&self) -> Option<u32> {
+        self.private.as_ref().and_then(|private| u32::try_from(private.pid()).ok())
+    }
+
+    /// A command that no strategy sent: what a gate has to notice.
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub fn commands(&mut self) -> anyhow::Result<u64> {
-        Ok(count_commands(&self.info("commandstats")?))
+    pub fn stray_command(&mut self) -> anyhow::Result<()> {
+        redis::cmd("PING")
+            .query(&mut self.connection)
+            .map_err(|e| anyhow!("Redis does not answer PING: {e}"))
+    }
+
+    /// What Redis has counted so far, this instrument's own questions excluded.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub fn counters(&mut self) -> anyhow::Result<StoreCounters> {
+        let stats = self.info("stats")?;
+        let asked = self.asked.with("stats");
+        let count = |name| field(&stats, name).and_then(|text| text.parse::<u64>().ok());
+        // What it counts here includes this question, whose answer is still to come.
+        let net = |name, own: u64| count(name).map(|all| all.saturating_sub(own));
+        let counters = StoreCounters {
+            input_bytes: net("total_net_input_bytes", asked.input_bytes),
+            output_bytes: net("total_net_output_bytes", self.asked.output_bytes),
+            reads: net("total_reads_processed", asked.questions),
+            commands: 0,
+        };
+        let commands = self.info("commandstats")?;
+        self.asked = asked.answered(&stats).with("commandstats").answered(&commands);
+        Ok(StoreCounters { commands: count_commands(&commands), ..counters })
+    }
+}
+
+/// What Redis counts of itself. Differences of two readings are of what happened between.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StoreCounters {
+    /// Commands processed, `INFO` excluded, those inside scripts included.
+    pub commands: u64,
+    /// Bytes read from clients.
+    pub input_bytes: Option<u64>,
+    /// Bytes written to clients.
+    pub output_bytes: Option<u64>,
+    /// Times something was read from a client; unknown before Redis 7.
+    pub reads: Option<u64>,
+}
+
+/// What the instrument's own questions put on the wire.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    questions: u64,
+    input_bytes: u64,
+    output_bytes: u64,
+}
+
+impl Asked {
+    /// One more `INFO` of a section, in RESP2: `*2 $4 INFO $n section`.
+    fn with(self, section: &str) -> Self {
+        let n = section.len();
+        let bytes = format!("*2\r\n$4\r\nINFO\r\n${n}\r\n{section}\r\n").len() as u64;
+        Self {
+            questions: self.questions + 1,
+            input_bytes: self.input_bytes + bytes,
+            output_bytes: self.output_bytes,
+        }
+    }
+
+    /// One more answer: a bulk string.
+    fn answered(self, text: &str) -> Self {
+        let bytes = format!("${}\r\n\r\n", text.len()).len() + text.len();
+        Self { output_bytes: self.output_bytes + bytes as u64, ..self }
     }
 }
 

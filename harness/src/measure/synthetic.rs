@@ -158,6 +158,7 @@ impl Shape {
             redis_response_timeout_ms: 500,
             slip_limit_ns: 1_000_000,
             discard_limit_permille: 200,
+            judge_host: None,
         }
     }
 }
@@ -184,6 +185,7 @@ pub fn run_with(seed: u64, shape: &Shape) -> Run {
         carrier: "bearer".into(),
         role: truth.role,
         spin_ns: truth.spin_ns,
+        store_pings: 0,
     });
     parts::assemble(seed, shape, &mut world.rng, arms.collect(), cells)
 }
@@ -275,7 +277,7 @@ impl World {
         let n: u64 = valid.filter(|(_, gate)| gate.is_empty()).map(|(n, _)| n).sum();
         let sent: u64 = slots.scheduled.iter().sum();
         if self.shape.full {
-            cell.slot_latency = self.latency(truth, n);
+            cell.slot_latency = Some(self.latency(truth, n));
         }
         let window = self.shape.rate * self.shape.window_ms / 1_000;
         if window > 0 {
@@ -303,7 +305,7 @@ impl World {
             response.record((late + served) as u64);
         }
         let [response, service, slip] = [response, service, slip].map(|h| h.to_record());
-        Latency { response, service, slip }
+        Latency { response, service, slip, conn_wait: None }
     }
 
     fn normal(&mut self) -> f64 {
@@ -318,14 +320,15 @@ fn request_bytes(truth: &Truth) -> u64 {
 }
 
 fn empty_cell(truth: &Truth, block: u32) -> Cell {
-    let empty = || LatencyHistogram::new().to_record();
     Cell {
         arm: truth.arm.into(),
         block,
         slots: Slots::default(),
-        slot_latency: Latency { response: empty(), service: empty(), slip: empty() },
+        slot_latency: None,
         window_latency: None,
         window_ledger: None,
+        window_facts: None,
+        counts: None,
         driver_requests: 0,
         server_requests: 0,
         forged_sent: 20,

@@ -39,23 +39,65 @@ fn load_of(loadavg: &str) -> Option<u64> {
     Some(whole.parse::<u64>().ok()? * 1_000 + hundredths * 10)
 }
 
-/// Time the threads of process `pid` were runnable and waiting for a processor, nanoseconds,
-/// summed over those alive now.
+/// What the scheduler did with a thread, or with all threads of a process that are alive now.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Scheduling {
+    /// Time runnable and waiting for a processor, nanoseconds.
+    pub wait_ns: u64,
+    /// Times put on a processor: context switches to it.
+    pub timeslices: u64,
+}
+
+/// Of process `pid`.
 #[cfg(target_os = "linux")]
 #[must_use]
-pub fn runqueue_wait_ns(pid: u32) -> Option<u64> {
+pub fn scheduling(pid: u32) -> Option<Scheduling> {
     if portable_is_forced() {
         return None;
     }
     let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
-    let waits = process.tasks().ok()?.map(|task| task?.schedstat().map(|s| s.run_delay));
-    waits.sum::<Result<u64, _>>().ok()
+    process.tasks().ok()?.try_fold(Scheduling::default(), |sum, task| {
+        let one = task.ok()?.schedstat().ok()?;
+        Some(Scheduling {
+            wait_ns: sum.wait_ns + one.run_delay,
+            timeslices: sum.timeslices + one.pcount,
+        })
+    })
 }
 
 /// Unknown on this system.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
-pub fn runqueue_wait_ns(_pid: u32) -> Option<u64> {
+pub fn scheduling(_pid: u32) -> Option<Scheduling> {
+    None
+}
+
+/// Of the calling thread.
+#[must_use]
+pub fn own_scheduling() -> Option<Scheduling> {
+    scheduling_of(&linux_file(Path::new("/proc/thread-self/schedstat"))?)
+}
+
+/// `run_ns wait_ns timeslices` (the kernel's sched-stats document).
+fn scheduling_of(schedstat: &str) -> Option<Scheduling> {
+    let mut fields = schedstat.split_ascii_whitespace();
+    let wait_ns = fields.nth(1)?.parse().ok()?;
+    let timeslices = fields.next()?.parse().ok()?;
+    Some(Scheduling { wait_ns, timeslices })
+}
+
+/// The threads of process `pid`, by id.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn threads_of(pid: u32) -> Option<Vec<i32>> {
+    let process = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?;
+    Some(process.tasks().ok()?.flatten().map(|task| task.tid).collect())
+}
+
+/// Unknown on this system.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn threads_of(_pid: u32) -> Option<Vec<i32>> {
     None
 }
 
@@ -80,6 +122,8 @@ mod tests {
         assert_eq!(load_of("0.52 0.43 0.49 2/345 678\n"), Some(520));
         assert_eq!(load_of("12.05 1.00 1.00 2/345 678\n"), Some(12_050));
         assert_eq!(load_of(""), None);
+        assert_eq!(scheduling_of("9 8 7\n"), Some(Scheduling { wait_ns: 8, timeslices: 7 }));
+        assert_eq!(scheduling_of("9 8\n"), None);
     }
 
     #[test]
@@ -90,7 +134,9 @@ mod tests {
         }
         assert!(ticks().is_some());
         assert!(load_milli().is_some());
-        assert!(runqueue_wait_ns(std::process::id()).is_some());
-        assert_eq!(runqueue_wait_ns(u32::MAX), None);
+        let (own, all) = (own_scheduling().unwrap(), scheduling(std::process::id()).unwrap());
+        assert!(own.timeslices >= 1 && all.timeslices >= own.timeslices, "{own:?} of {all:?}");
+        assert_eq!(scheduling(u32::MAX), None);
+        assert!(threads_of(std::process::id()).unwrap().len() > 1);
     }
 }

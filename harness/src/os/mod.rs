@@ -1,9 +1,12 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
 
+pub mod affinity;
+pub mod hiccup;
 pub mod host;
 pub mod interrupt;
 pub mod machine;
 pub mod provenance;
+pub mod syscalls;
 pub mod timer;
 
 /// CPU clocks; the benches read them too.

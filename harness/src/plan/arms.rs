@@ -39,8 +39,17 @@ fn arm(kind: StrategyKind, role: Role, carrier: Carrier, suffix: &str, spin_ns: 
         carrier: carrier.name().into(),
         role,
         spin_ns,
+        store_pings: u32::from(role == Role::StoreFloor),
     };
     PlannedArm { record, kind, carrier, decoy: role == Role::Decoy }
+}
+
+impl PlannedArm {
+    /// Whether it can only be measured with a Redis.
+    #[must_use]
+    pub const fn needs_redis(&self) -> bool {
+        self.kind.properties().needs_redis || self.decoy || self.record.store_pings > 0
+    }
 }
 
 /// Every arm of `plan`. `only`, when given, keeps the named strategies; the floor stays, because
@@ -90,6 +99,7 @@ fn control_arm(control: &Control, kind: StrategyKind) -> Result<PlannedArm, Plan
     let refuse = |what: String| Err(PlanError(format!("control of `{}`: {what}", kind.name())));
     match control.kind.as_str() {
         "aa" => Ok(arm(kind, Role::AaControl, usual, "+aa", 0)),
+        "ping" => Ok(arm(kind, Role::StoreFloor, usual, "+ping", 0)),
         "decoy" => Ok(arm(kind, Role::Decoy, usual, "+decoy", 0)),
         "ruler" => match control.spin_us {
             Some(us @ 1..) => {
@@ -102,7 +112,9 @@ fn control_arm(control: &Control, kind: StrategyKind) -> Result<PlannedArm, Plan
             Some("bearer") => Ok(arm(kind, Role::Contender, Carrier::Bearer, "@bearer", 0)),
             _ => refuse("`carrier` must be \"cookie\" or \"bearer\"".into()),
         },
-        other => refuse(format!("unknown kind \"{other}\"; it is aa, ruler, decoy or carrier")),
+        other => {
+            refuse(format!("unknown kind \"{other}\"; it is aa, ping, ruler, decoy or carrier"))
+        }
     }
 }
 

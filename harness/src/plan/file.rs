@@ -6,6 +6,7 @@ use std::path::Path;
 use authbench::settings::Settings;
 use serde::Deserialize;
 
+use super::regimes::Regimes;
 use crate::load::pacer::Pacing;
 use crate::load::schedule::Arrivals;
 
@@ -51,7 +52,7 @@ pub enum ArmSelection {
 pub struct Control {
     /// The strategy's id.
     pub strategy: String,
-    /// `aa`, `ruler`, `decoy` or `carrier`.
+    /// `aa`, `ping`, `ruler`, `decoy` or `carrier`.
     pub kind: String,
     /// The carrier, for `carrier`; otherwise the strategy's usual one.
     pub carrier: Option<String>,
@@ -99,6 +100,10 @@ pub struct Plan {
     pub slip_limit_us: u64,
     /// Above this share of discarded slots the run is invalid, thousandths.
     pub discard_limit_permille: u32,
+    /// Whether gates that only a quiet machine passes are judged.
+    pub judge_host: bool,
+    /// Whether system calls are counted, in a pass of their own of about a second an arm.
+    pub count_syscalls: bool,
     /// Logouts per block and strategy; a quarter as many logouts everywhere.
     pub logouts_per_block: u32,
     /// Credentials a logout everywhere takes back.
@@ -123,6 +128,8 @@ pub struct Plan {
     /// The controls.
     #[serde(default)]
     pub control: Vec<Control>,
+    /// Some arms once more under other conditions.
+    pub regimes: Option<Regimes>,
     /// Lifetimes, leeway, issuer, audience; the defaults where the plan is silent.
     #[serde(default)]
     pub settings: Settings,
@@ -172,6 +179,12 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Whether percentiles come from the slots, because no longer window is planned.
+    #[must_use]
+    pub fn latency_from_slots(&self) -> bool {
+        self.latency_window_ms == 0
+    }
+
     fn check(&self) -> Result<(), String> {
         let least = [
             ("blocks", u64::from(self.blocks), 1),
@@ -192,6 +205,7 @@ impl Plan {
                 return Err(format!("`{key}` is {value}; it must be at least {least}"));
             }
         }
+        self.regimes.as_ref().map_or(Ok(()), Regimes::check)?;
         self.settings.check().map_err(|e| format!("settings: {e}"))?;
         if self.citable && self.blocks < 10 {
             return Err(format!(

@@ -5,7 +5,9 @@
 
 mod arms;
 mod file;
+mod regimes;
 pub mod strategies;
 
 pub use arms::{PlannedArm, expand};
 pub use file::{ArmSelection, Control, Plan, PlanError, Profile};
+pub use regimes::{RegimePlan, Regimes};

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
+pub use super::derived_regime::{CountResult, RegimeArm, RegimeResult};
 use super::run::{Role, Status};
 
 /// Everything the reports and the decision draw on.
@@ -35,6 +36,15 @@ pub struct Derived {
     pub cpu_pairs: Vec<PairResult>,
     /// The rulers: how much of a known effect was seen.
     pub rulers: Vec<RulerResult>,
+    /// Exact counts per request.
+    #[serde(default)]
+    pub counts: Vec<CountResult>,
+    /// What was found under other conditions.
+    #[serde(default)]
+    pub regimes: Vec<RegimeResult>,
+    /// Pairs of contenders whose order on CPU changes with where the processes run.
+    #[serde(default)]
+    pub layout_dependent: Vec<String>,
     /// What was timed in a loop, one row per id.
     pub micro: Vec<MicroResult>,
     /// What verifying and issuing cost above the signature alone.

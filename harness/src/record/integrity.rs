@@ -99,8 +99,10 @@ fn cell_findings(cell: &Cell, found: &mut Vec<Finding>) {
     if let Some(window) = cell.window_ledger {
         ledger(&format!("{place}, latency window"), window, found);
     }
-    let admitted = valid_sum(&cell.slots, &cell.slots.expected);
-    latency(&place, "slot_latency", &cell.slot_latency, admitted, found);
+    if let Some(slots) = &cell.slot_latency {
+        let admitted = valid_sum(&cell.slots, &cell.slots.expected);
+        latency(&place, "slot_latency", slots, admitted, found);
+    }
     if let Some(window) = &cell.window_latency {
         let admitted = cell.window_ledger.map_or(0, |ledger| ledger.expected);
         latency(&place, "window_latency", window, admitted, found);

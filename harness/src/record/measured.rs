@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::instrument::{Counts, WindowFacts};
+
 /// One arm in one block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -13,12 +15,20 @@ pub struct Cell {
     pub block: u32,
     /// The slots, column by column.
     pub slots: Slots,
-    /// Latency of the admitted requests in the valid slots' measured part.
-    pub slot_latency: Latency,
+    /// Latency of the admitted requests in the valid slots' measured part, where there is no longer
+    /// window to take it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_latency: Option<Latency>,
     /// Latency in the longer window, when the plan has one.
     pub window_latency: Option<Latency>,
     /// The longer window's ledger.
     pub window_ledger: Option<Ledger>,
+    /// What was observed beside the longer window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_facts: Option<WindowFacts>,
+    /// Counts over the valid slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// Every request the driver sent to this server in the block, warm-up and lead-in included.
     pub driver_requests: u64,
     /// The same count by the server itself.
@@ -128,6 +138,9 @@ pub struct Latency {
     pub response: Histogram,
     /// First byte written to last byte read.
     pub service: Histogram,
+    /// Dispatch to first byte written: the wait for a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conn_wait: Option<Histogram>,
     /// Intended start to dispatch: the driver's own lateness.
     pub slip: Histogram,
 }

@@ -7,6 +7,8 @@ mod bench;
 pub mod criterion;
 pub mod derived;
 mod derived_bench;
+mod derived_regime;
+pub mod instrument;
 pub mod integrity;
 pub mod io;
 mod json;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::bench::{HeaderBlock, LimitRow, MemoryRow, MicroCell, Timer, WireRow};
+pub use super::instrument::{Counts, Instrument, Regime, SyscallRow, WindowFacts};
 pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
@@ -32,6 +33,12 @@ pub struct Run {
     pub arms: Vec<Arm>,
     /// Arm by block, in the order they were measured.
     pub cells: Vec<Cell>,
+    /// Some arms under other conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regimes: Vec<Regime>,
+    /// What was counted once, apart from everything that is timed.
+    #[serde(default)]
+    pub instrument: Instrument,
     /// What was timed in a loop, without a server around it.
     pub micro: Vec<MicroCell>,
     /// Bytes of credentials on the wire, by algorithm, claims and carrier.
@@ -212,6 +219,10 @@ pub struct PlanRecord {
     pub slip_limit_ns: u64,
     /// Above this share of discarded slots the run is invalid, thousandths.
     pub discard_limit_permille: u32,
+    /// Whether gates that only a quiet machine passes are judged; `null` in records that are older
+    /// than those gates.
+    #[serde(default)]
+    pub judge_host: Option<bool>,
 }
 
 /// What a strategy declares of itself.
@@ -246,6 +257,10 @@ pub struct StrategyRecord {
     pub redis_commands_per_request: u32,
 }
 
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// What an arm is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -254,6 +269,8 @@ pub enum Role {
     Baseline,
     /// A second server of `none`: states the noise floor.
     AaControl,
+    /// `none` plus one `PING` to the store: the least that any lookup there costs.
+    StoreFloor,
     /// `none` plus a known amount of CPU: the ruler that CPU differences are read on.
     Ruler,
     /// A token strategy with a side client that loads Redis at the same rate.
@@ -276,4 +293,7 @@ pub struct Arm {
     pub role: Role,
     /// CPU the server burns per request beyond its work, nanoseconds (rulers only).
     pub spin_ns: u64,
+    /// `PING`s the server sends to the store per request beyond its work.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub store_pings: u32,
 }

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod format;
+mod instrument_tables;
 pub mod lint;
 mod loop_tables;
 mod loops;

@@ -67,6 +67,9 @@ fn loaded(input: &Input<'_>) -> Vec<Part> {
              everything but authentication.",
         ),
         part("latency", "Latency", vec![tables::latency(input)]),
+        part("regimes", "Other rates, saturation, other processors", vec![tables::regimes(input)])
+            .led_by(tables::layouts(input).join(" ")),
+        part("counts", "Counted", vec![tables::counts(input)]),
     ]
 }
 

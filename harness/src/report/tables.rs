@@ -2,6 +2,7 @@
 
 use super::chart::Input;
 use super::format::{self, MICROS, MISSING, PERCENT, count, estimate, three_digits};
+pub use super::instrument_tables::{counts, layouts, regimes};
 pub use super::loop_tables::{limits, memory, micro, overhead, parts, subjects, wire};
 use super::page::Table;
 use super::verdicts::{code, promise};
@@ -181,6 +182,7 @@ const fn role(role: Role) -> &'static str {
     match role {
         Role::Baseline => "floor",
         Role::AaControl => "A/A control",
+        Role::StoreFloor => "store floor",
         Role::Ruler => "ruler",
         Role::Decoy => "decoy",
         Role::Contender => "contender",

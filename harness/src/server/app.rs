@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use authbench::credential::Carrier;
 use authbench::error::AuthError;
 use authbench::identity::{Principal, UnixTime};
+use authbench::store::redis::RedisHandle;
 use authbench::strategy::contract::AuthStrategy;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -21,6 +22,8 @@ pub(super) struct App<S> {
     pub(super) carrier: Carrier,
     pub(super) tally: Arc<Tally>,
     pub(super) spin_ns: u64,
+    /// The store that each `GET /me` pings beyond its work.
+    pub(super) pinged: Option<RedisHandle>,
 }
 
 impl<S: AuthStrategy> App<S> {

@@ -213,6 +213,8 @@ fn check_receipt(
         settings: config.settings.clone(),
         threads: config.threads,
         spin_ns: config.spin_ns,
+        ping: config.ping,
+        cpus: config.cpus.clone(),
         pid,
         redis: config.redis_in_use().map(|redis| redis.settings),
     };

@@ -38,6 +38,11 @@ pub struct ServeConfig {
     pub redis: Option<RedisConfig>,
     /// Thread CPU time burnt by each `GET /me` beyond its work, nanoseconds: the ruler.
     pub spin_ns: u64,
+    /// Whether each `GET /me` sends one `PING` to the store beyond its work: the least that any
+    /// lookup there costs.
+    pub ping: bool,
+    /// The processors this server may run on; empty for all.
+    pub cpus: Vec<u32>,
 }
 
 impl ServeConfig {
@@ -63,6 +68,9 @@ impl ServeConfig {
         if let Some(algorithm) = properties.algorithm {
             self.keys.of(algorithm)?;
         }
+        if self.ping && self.redis.is_none() {
+            bail!("a PING per request needs a Redis, and no Redis URL was given");
+        }
         if properties.needs_redis && self.redis.is_none() {
             bail!(
                 "`{}` keeps its state in Redis, and no Redis URL was given; --redis-url or \
@@ -73,10 +81,10 @@ impl ServeConfig {
         Ok(())
     }
 
-    /// How the server will talk to Redis; `None` when its strategy has no use for it.
+    /// How the server will talk to Redis; `None` when it has no use for it.
     #[must_use]
     pub fn redis_in_use(&self) -> Option<&RedisConfig> {
-        self.redis.as_ref().filter(|_| self.strategy.properties().needs_redis)
+        self.redis.as_ref().filter(|_| self.ping || self.strategy.properties().needs_redis)
     }
 }
 
@@ -181,6 +189,8 @@ mod tests {
                 settings: RedisSettings::default(),
             }),
             spin_ns: 0,
+            ping: false,
+            cpus: Vec::new(),
         }
     }
 

@@ -36,6 +36,10 @@ pub struct Receipt {
     pub threads: u32,
     /// Thread CPU time burnt by each `GET /me` beyond its work, nanoseconds.
     pub spin_ns: u64,
+    /// Whether each `GET /me` pings the store beyond its work.
+    pub ping: bool,
+    /// The processors it may run on; empty for all.
+    pub cpus: Vec<u32>,
     /// The server's process id.
     pub pid: u32,
     /// How it talks to Redis; `null` when its strategy has no use for it.
@@ -89,6 +93,8 @@ impl Control {
             settings: config.settings.clone(),
             threads: config.threads,
             spin_ns: config.spin_ns,
+            ping: config.ping,
+            cpus: config.cpus.clone(),
             pid: std::process::id(),
             redis: config.redis_in_use().map(|redis| redis.settings),
         };

@@ -93,6 +93,7 @@ where
             redis,
             entropy: Arc::new(OsEntropy),
         };
+        let pinged = deps.redis.clone().filter(|_| config.ping);
         let strategy = S::build(&deps).await?;
         let tally = Arc::new(Tally::default());
         let app = Arc::new(App {
@@ -100,6 +101,7 @@ where
             carrier: config.carrier,
             tally: Arc::clone(&tally),
             spin_ns: config.spin_ns,
+            pinged,
         });
         stop_on_signals(&stop)?;
         let mut listeners = JoinSet::new();

@@ -87,6 +87,11 @@ async fn me<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) -> Respo
     if app.spin_ns > 0 {
         cpu::burn_thread_ns(app.spin_ns);
     }
+    if let Some(store) = &app.pinged
+        && let Err(outage) = store.query::<()>(&redis::cmd("PING")).await
+    {
+        return refused(app.refuse(&AuthError::Unavailable(outage)));
+    }
     reply::principal(&who.principal)
 }
 

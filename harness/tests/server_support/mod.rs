@@ -45,6 +45,8 @@ pub(crate) fn config(
         keys,
         redis: redis.map(|r| RedisConfig { url: r.url(), settings: RedisSettings::default() }),
         spin_ns: 0,
+        ping: false,
+        cpus: Vec::new(),
     }
 }
 

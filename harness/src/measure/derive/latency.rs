@@ -1,6 +1,7 @@
 //! Latency percentiles: pooled by merging histograms for the picture, paired within a block for
 //! what may be said.
 
+use crate::measure::gates::window::failures;
 use crate::measure::histogram::{LatencyHistogram, supports};
 use crate::measure::stats::{EQUIVALENCE, latency_verdict, t95};
 use crate::record::derived::{Percentile, Verdict};
@@ -20,17 +21,11 @@ const SLIP_SHARE: f64 = 0.1;
 pub fn usable<'a>(run: &Run, cell: &'a Cell) -> Result<&'a Latency, String> {
     let plan = run.plan.as_ref().ok_or("no server was loaded")?;
     if plan.latency_window_ms == 0 {
-        return Ok(&cell.slot_latency);
+        return cell.slot_latency.as_ref().ok_or_else(|| "it has no latencies".into());
     }
     let window = cell.window_latency.as_ref().ok_or("it has no latency window")?;
-    let slip = LatencyHistogram::from_record(&window.slip).map_err(|e| format!("slip: {e}"))?;
-    let (p99_ns, limit_ns) = (slip.percentile(990).unwrap_or(0), plan.slip_limit_ns);
-    if p99_ns > limit_ns {
-        return Err(format!(
-            "the driver was late, p99 of slip {} µs, limit {} µs",
-            p99_ns / 1_000,
-            limit_ns / 1_000
-        ));
+    if let Some((_, why)) = failures(plan, cell).into_iter().next() {
+        return Err(why);
     }
     Ok(window)
 }

@@ -1,9 +1,11 @@
 //! All that is computed from a record: a pure function, reproducible byte for byte.
 
 mod composed;
+mod counts;
 pub mod cpu;
 pub mod latency;
 pub mod micro;
+pub mod regime;
 pub mod revocation;
 mod trust;
 
@@ -49,6 +51,9 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         arms,
         rulers: table.rulers(),
         overhead: composed::overhead(run, &micro),
+        counts: counts::results(run),
+        regimes: regime::results(run),
+        layout_dependent: regime::layout_dependent(run),
         part_sums,
         memory: composed::memory(run),
         micro,

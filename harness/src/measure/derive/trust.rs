@@ -1,21 +1,12 @@
 //! The trust panel: the figures a reader needs to decide whether to believe the rest.
 
 use super::cpu::{CpuTable, valid_slots, valid_sum};
-use super::latency::{ArmLatency, usable};
+use super::latency::ArmLatency;
 use super::revocation::stale_accepts;
-use crate::measure::gates::checks;
+use crate::measure::gates::{checks, named};
 use crate::measure::stats::{median, six};
 use crate::record::derived::{PartSum, TrustRow};
 use crate::record::run::{Check, PlanRecord, Run, Slots};
-
-/// Above this share of requests never sent, the offered rate was not the one stated.
-const DISPATCHED_LIMIT: f64 = 0.999;
-/// Above this share of a core the driver is no longer an observer.
-const DRIVER_SHARE_LIMIT: f64 = 0.7;
-/// Above this share of the processors' time the host was busy with others.
-const STEAL_LIMIT: f64 = 0.01;
-/// A kernel tick, nanoseconds: Linux counts 100 a second for user space.
-const TICK_NS: f64 = 1e7;
 
 /// The rows, gates first.
 pub(super) fn rows(
@@ -27,15 +18,11 @@ pub(super) fn rows(
     let mut rows: Vec<TrustRow> = checks(run).iter().map(gate).collect();
     if let Some(plan) = &run.plan {
         rows.extend([
-            dispatched(run),
             answered_in_time(run),
-            windows(run, plan),
             slip(run, plan),
-            driver_share(run),
-            steal(run),
+            waits(run),
             littles_law(plan, latencies),
             monotone(latencies),
-            out_of_range(run),
             promises(run),
             housekeeping(table),
         ]);
@@ -60,15 +47,11 @@ fn row(question: &str, figure: String, limit: &str, pass: Option<bool>) -> Trust
 
 /// A gate, as a question.
 fn gate(check: &Check) -> TrustRow {
-    let (question, limit) = match check.name.as_str() {
-        "ledger-closes" => ("Is every scheduled request accounted for?", "all"),
-        "cross-count" => ("Did driver and server count the same requests?", "equal, in each cell"),
-        "outcomes" => ("Was every answer the expected one?", "all"),
-        "forged-refused" => ("Was every tampered credential refused?", "all"),
-        "redis-commands" => ("Did Redis count the commands declared?", "equal, in each cell"),
-        "discarded-slots" => ("How many slots were disturbed?", "the plan's limit"),
-        "a-a" => ("Do two servers of the floor differ?", "the 99.9 % interval contains 0"),
-        other => (other, ""),
+    let (regime, name) = check.name.split_once('/').unwrap_or(("", &check.name));
+    let known = named(name).map_or((name, ""), |gate| (gate.question, gate.limit));
+    let (question, limit) = match regime {
+        "" => (known.0.to_owned(), known.1),
+        regime => (format!("{regime}: {}", known.0), known.1),
     };
     let place = check.arm.as_ref().zip(check.block);
     let figure = match place {
@@ -76,7 +59,7 @@ fn gate(check: &Check) -> TrustRow {
         None => check.detail.clone(),
     };
     let judged = !check.detail.starts_with("not judged");
-    row(question, figure, limit, judged.then_some(check.pass))
+    row(&question, figure, limit, judged.then_some(check.pass))
 }
 
 /// Sum of a column over all valid slots of the run.
@@ -95,15 +78,6 @@ fn judged(question: &str, figure: Option<f64>, limit: &str, ok: impl Fn(f64) -> 
         Some(figure) => row(question, six(figure).to_string(), limit, Some(ok(figure))),
         None => row(question, "not measured".into(), limit, None),
     }
-}
-
-fn dispatched(run: &Run) -> TrustRow {
-    let scheduled = total(run, |slots| &slots.scheduled);
-    let sent = scheduled.saturating_sub(total(run, |slots| &slots.shed));
-    let figure = share(sent, scheduled);
-    judged("Dispatched per scheduled request?", figure, "at least 0.999", |figure| {
-        figure >= DISPATCHED_LIMIT
-    })
 }
 
 fn answered_in_time(run: &Run) -> TrustRow {
@@ -126,20 +100,6 @@ fn answered_in_time(run: &Run) -> TrustRow {
     )
 }
 
-/// Latency windows that a late driver voided.
-fn windows(run: &Run, plan: &PlanRecord) -> TrustRow {
-    let question = "How many latency windows were disturbed?";
-    let limit = f64::from(plan.discard_limit_permille) / 1e3;
-    if plan.latency_window_ms == 0 {
-        return row(question, "none were planned: latency is that of the slots".into(), "", None);
-    }
-    let left_out = run.cells.iter().filter(|cell| usable(run, cell).is_err()).count();
-    let of = run.cells.len();
-    let figure = format!("{left_out} of {of} windows discarded");
-    let pass = left_out as f64 <= limit * of as f64;
-    row(question, figure, "the plan's limit", (of > 0).then_some(pass))
-}
-
 fn slip(run: &Run, plan: &PlanRecord) -> TrustRow {
     let worst = run
         .cells
@@ -151,22 +111,25 @@ fn slip(run: &Run, plan: &PlanRecord) -> TrustRow {
     judged(question, figure, &format!("at most {limit}"), |figure| figure <= limit as f64)
 }
 
-fn driver_share(run: &Run) -> TrustRow {
-    let busy = run.cells.iter().filter_map(|cell| {
-        let slots = &cell.slots;
-        share(valid_sum(slots, &slots.driver_cpu_ns), valid_sum(slots, &slots.wall_ns))
-    });
-    let question = "Driver's share of a core, busiest cell?";
-    judged(question, busy.reduce(f64::max), "at most 0.7", |figure| figure <= DRIVER_SHARE_LIMIT)
-}
-
-fn steal(run: &Run) -> TrustRow {
-    let known = run.cells.iter().any(|cell| !cell.slots.steal_ticks.is_empty());
-    let ticks = total(run, |slots| &slots.steal_ticks) as f64;
-    let wall = total(run, |slots| &slots.wall_ns) as f64 * f64::from(run.environment.cores);
-    let figure = (known && wall > 0.0).then(|| ticks * TICK_NS / wall);
-    let question = "Share of processor time taken by the host?";
-    judged(question, figure, "at most 0.01", |figure| figure <= STEAL_LIMIT)
+/// How long the threads that matter were runnable and had no processor, as a share of the slots.
+fn waits(run: &Run) -> TrustRow {
+    let wall = total(run, |slots| &slots.wall_ns);
+    let counts = run.cells.iter().map(|cell| cell.counts).reduce(|a, b| Some(a?.plus(&b?)));
+    let known = |ns: Option<u64>| {
+        let percent = share(ns?, wall)? * 100.0;
+        Some(format!("{} %", six((percent * 1e3).round() / 1e3)))
+    };
+    let counts = counts.flatten();
+    let server = total(run, |slots| &slots.server_runqueue_ns);
+    let said = [
+        ("driver", counts.and_then(|c| known(c.driver_runqueue_ns))),
+        ("server", known((server > 0).then_some(server))),
+        ("Redis", counts.and_then(|c| known(c.store_runqueue_ns))),
+    ];
+    let said: Vec<String> =
+        said.into_iter().filter_map(|(who, share)| Some(format!("{who} {}", share?))).collect();
+    let figure = if said.is_empty() { "not measured".into() } else { said.join(", ") };
+    row("How long did threads wait for a processor, of the time measured?", figure, "", None)
 }
 
 /// Requests in service = rate x mean service time: no more than there are connections.
@@ -189,23 +152,6 @@ fn monotone(latencies: &[ArmLatency]) -> TrustRow {
         format!("{grow} of {} arms", measured.len()),
         "all",
         (!measured.is_empty()).then_some(grow == measured.len()),
-    )
-}
-
-fn out_of_range(run: &Run) -> TrustRow {
-    let latencies = run
-        .cells
-        .iter()
-        .flat_map(|cell| std::iter::once(&cell.slot_latency).chain(&cell.window_latency));
-    let outside = latencies
-        .flat_map(|latency| [&latency.response, &latency.service, &latency.slip])
-        .map(|histogram| histogram.out_of_range)
-        .fold(0, u64::saturating_add);
-    row(
-        "Latencies above 120 s, which no histogram holds?",
-        outside.to_string(),
-        "0",
-        Some(outside == 0),
     )
 }
 

@@ -10,8 +10,8 @@ use rand_pcg::Pcg64;
 use super::{ARMS, RESPONSE_BYTES, Shape, Truth, request_bytes};
 use crate::measure::histogram::LatencyHistogram;
 use crate::record::run::{
-    Arm, Cell, Environment, LagTrial, MicroCell, NotMeasured, Provenance, RevocationCost,
-    RevocationLag, Role, Run, RunInfo, SizeRow, Status, StrategyRecord, Versioned,
+    Arm, Cell, Environment, Instrument, LagTrial, MicroCell, NotMeasured, Provenance,
+    RevocationCost, RevocationLag, Role, Run, RunInfo, SizeRow, Status, StrategyRecord, Versioned,
 };
 use crate::record::{METHOD_VERSION, RUN_SCHEMA};
 
@@ -62,6 +62,8 @@ pub(super) fn assemble(
         strategies: strategies(),
         arms,
         cells,
+        regimes: vec![],
+        instrument: Instrument::default(),
         micro: if full { micro(rng) } else { vec![] },
         wire: vec![],
         limits: vec![],

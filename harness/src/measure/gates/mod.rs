@@ -1,10 +1,109 @@
-//! The checks of a whole run: what makes it invalid. Run at its end, and again on its file.
+//! The checks that travel with a run: what each asks, what its failure voids.
+//!
+//! A slot or a window is discarded for what the instrument or the host did, never for what the
+//! server answered; a wrong answer, an account that does not close or counts that differ
+//! invalidate the run. Checked at the end of a run, and again on its file.
+
+mod host;
+pub mod window;
 
 use super::derive::cpu::{CpuTable, valid_slots, valid_sum};
-use crate::record::run::{Arm, Cell, Check, Ledger, Role, Run, Slots};
+use super::derive::regime;
+use crate::record::run::{Arm, Cell, Check, Ledger, Regime, Role, Run, Slots};
 
 /// Below this many blocks the A/A interval is too wide to judge a run by.
 const AA_BLOCKS: u32 = 5;
+
+/// What a failure voids.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// The slot: it enters no figure.
+    Slot,
+    /// The latency window: it enters no percentile.
+    Window,
+    /// The run: nothing in it may be cited.
+    Run,
+}
+
+/// A gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// Its name in records.
+    pub name: &'static str,
+    /// What its failure voids.
+    pub scope: Scope,
+    /// What it asks.
+    pub question: &'static str,
+    /// What passes.
+    pub limit: &'static str,
+}
+
+const fn gate(
+    name: &'static str,
+    scope: Scope,
+    question: &'static str,
+    limit: &'static str,
+) -> Gate {
+    Gate { name, scope, question, limit }
+}
+
+/// Every gate. Each is shown to fail when it should by `authbench selftest --sabotage`.
+pub const GATES: &[Gate] = &[
+    gate("slip", Scope::Slot, "Was the driver on time?", "p99 within the plan's limit"),
+    gate("reconnect", Scope::Slot, "Did every connection last?", "none opened anew"),
+    gate("steal", Scope::Slot, "Did the host take time away?", "less than 2 ticks"),
+    gate("unsettled-clock", Scope::Slot, "Did the CPU clocks come to rest?", "both sides"),
+    gate("window-slip", Scope::Window, "Was the driver on time?", "p99 within the plan's limit"),
+    gate("window-reconnect", Scope::Window, "Did every connection last?", "none opened anew"),
+    gate("window-hiccup", Scope::Window, "Was the host steady?", "p99 within the plan's limit"),
+    gate(
+        "window-dispatch",
+        Scope::Window,
+        "Was what left in each 100 ms what was due?",
+        "all but 1 %",
+    ),
+    gate(
+        "window-stationary",
+        Scope::Window,
+        "Was it the same at the end as at the beginning?",
+        "half medians within 25 %, in flight grows by at most 4",
+    ),
+    gate("ledger-closes", Scope::Run, "Is every scheduled request accounted for?", "all"),
+    gate(
+        "cross-count",
+        Scope::Run,
+        "Did driver and server count the same requests?",
+        "equal, in each cell",
+    ),
+    gate("outcomes", Scope::Run, "Was every answer the expected one?", "all"),
+    gate("forged-refused", Scope::Run, "Was every tampered credential refused?", "all"),
+    gate(
+        "redis-commands",
+        Scope::Run,
+        "Did Redis count the commands declared?",
+        "equal, in each cell",
+    ),
+    gate("discarded-slots", Scope::Run, "How many slots were disturbed?", "the plan's limit"),
+    gate("discarded-windows", Scope::Run, "How many windows were disturbed?", "the plan's limit"),
+    gate(
+        "a-a",
+        Scope::Run,
+        "Do two servers of the floor differ?",
+        "the 99.9 % interval contains 0",
+    ),
+    gate("dispatched", Scope::Run, "Was every scheduled request sent?", "at least 99.9 %"),
+    gate("driver-share", Scope::Run, "Was the driver an observer?", "at most 70 % of a core"),
+    gate("headroom", Scope::Run, "Could the driver do more than was asked?", "2 x the rate"),
+    gate("host-steal", Scope::Run, "How much time did the host take away?", "at most 1 %"),
+    gate("little", Scope::Run, "Little's law: do counter and stamps agree?", "within 1 %"),
+    gate("out-of-range", Scope::Run, "Latencies that no histogram holds?", "none above 120 s"),
+];
+
+/// The gate of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Gate> {
+    GATES.iter().find(|gate| gate.name == name)
+}
 
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
 /// failed worst or first. A run that loaded no server has none: what it timed in loops compared
@@ -12,15 +111,30 @@ const AA_BLOCKS: u32 = 5;
 #[must_use]
 pub fn checks(run: &Run) -> Vec<Check> {
     let Some(plan) = &run.plan else { return vec![] };
-    vec![
+    let mut checks = vec![
         ledger(run),
         cross_count(run),
         outcomes(run),
         forged(run),
         redis_commands(run),
         discarded(run, plan.discard_limit_permille),
+        window::discarded(run, plan),
         noise_floor(run),
-    ]
+    ];
+    checks.extend(host::checks(run, plan));
+    checks.extend(run.regimes.iter().flat_map(|regime| of_regime(run, regime)));
+    checks
+}
+
+/// The checks of one regime, its name before theirs. What it does not have is not judged.
+fn of_regime(run: &Run, regime: &Regime) -> Vec<Check> {
+    let under = regime::as_run(run, regime);
+    let own = [ledger(&under), cross_count(&under), outcomes(&under), forged(&under)];
+    let rest = [redis_commands(&under), noise_floor(&under)];
+    own.into_iter()
+        .chain(rest)
+        .map(|check| Check { name: format!("{}/{}", regime.name, check.name), ..check })
+        .collect()
 }
 
 /// The checks that failed.
@@ -141,7 +255,8 @@ fn redis_commands(run: &Run) -> Check {
         }
         let strategy = &arm(run, cell)?.strategy;
         let declared = run.strategies.iter().find(|record| record.id == *strategy)?;
-        let each = u64::from(declared.redis_commands_per_request);
+        let pings = arm(run, cell).map_or(0, |arm| arm.store_pings);
+        let each = u64::from(declared.redis_commands_per_request + pings);
         let all = valid_sum(slots, &slots.redis_commands);
         let counted = all.saturating_sub(valid_sum(slots, &slots.decoy_commands));
         let least = each.saturating_mul(valid_sum(slots, &slots.expected));

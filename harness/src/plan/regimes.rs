@@ -1,0 +1,90 @@
+//! Other conditions under which some arms are measured once more: rates, closed loop, layouts.
+
+use serde::Deserialize;
+
+use super::arms::PlannedArm;
+use super::file::Plan;
+use crate::load::pacer::Pacing;
+use crate::os::affinity::Layout;
+use crate::record::run::Role;
+
+/// The conditions, and what is measured under each.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regimes {
+    /// Blocks of each.
+    pub blocks: u32,
+    /// Rounds per block.
+    pub rounds_per_block: u32,
+    /// Ids of the arms beside the floor and its A/A control, which are always there.
+    pub arms: Vec<String>,
+    /// The conditions, in this order.
+    pub each: Vec<RegimePlan>,
+}
+
+/// One condition: what differs from the rest of the plan.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegimePlan {
+    /// Its name, kebab-case.
+    pub name: String,
+    /// Another rate, requests per second.
+    pub rate_per_second: Option<u64>,
+    /// A closed loop: saturation. A slot then sends as many requests as an open one at this rate.
+    #[serde(default)]
+    pub closed: bool,
+    /// Another way of waking.
+    pub pacing: Option<Pacing>,
+    /// Where the processes run.
+    #[serde(default)]
+    pub layout: Layout,
+}
+
+impl Regimes {
+    /// Refuses what cannot be measured.
+    ///
+    /// # Errors
+    /// Names the key and what it must be.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.blocks == 0 || self.rounds_per_block == 0 {
+            return Err("`regimes.blocks` and `regimes.rounds_per_block` must be at least 1".into());
+        }
+        for (i, regime) in self.each.iter().enumerate() {
+            let name = &regime.name;
+            if name.is_empty() || self.each[..i].iter().any(|other| other.name == *name) {
+                return Err(format!("the regime `{name}` has no name or one that is taken"));
+            }
+            if regime.rate_per_second.is_some_and(|rate| rate < 10) {
+                return Err(format!("the regime `{name}`: `rate_per_second` must be at least 10"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The arms that are measured under these conditions, of all that are planned.
+    #[must_use]
+    pub fn pick(&self, arms: &[PlannedArm]) -> Vec<PlannedArm> {
+        let is_wanted = |arm: &&PlannedArm| {
+            matches!(arm.record.role, Role::Baseline | Role::AaControl)
+                || self.arms.contains(&arm.record.id)
+        };
+        arms.iter().filter(is_wanted).cloned().collect()
+    }
+
+    /// The plan under one condition: slots alone, no windows, no logouts.
+    #[must_use]
+    pub fn under(&self, plan: &Plan, regime: &RegimePlan) -> Plan {
+        Plan {
+            blocks: self.blocks,
+            rounds_per_block: self.rounds_per_block,
+            rate_per_second: regime.rate_per_second.unwrap_or(plan.rate_per_second),
+            pacing: regime.pacing.unwrap_or(plan.pacing),
+            latency_window_ms: 0,
+            judge_host: false,
+            count_syscalls: false,
+            logouts_per_block: 0,
+            regimes: None,
+            ..plan.clone()
+        }
+    }
+}

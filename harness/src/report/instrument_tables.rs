@@ -1,0 +1,108 @@
+//! The tables of counts and of other conditions.
+
+use super::chart::Input;
+use super::format::{self, MICROS, MISSING, TIMES, count, estimate, three_digits};
+use super::page::Table;
+use super::verdicts::code;
+use crate::record::derived::{CountResult, RegimeResult};
+
+fn or_missing<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| MISSING.into(), show)
+}
+
+/// A column of counts: its head, its figure.
+type Column = (&'static str, fn(&CountResult) -> Option<f64>);
+
+const COUNTS: [Column; 9] = [
+    ("Redis commands", |c| c.redis_commands),
+    ("commands per read", |c| c.redis_commands_per_read),
+    ("B to Redis", |c| c.redis_input_bytes),
+    ("B from Redis", |c| c.redis_output_bytes),
+    ("switches, server", |c| c.server_switches),
+    ("switches, Redis", |c| c.store_switches),
+    ("system calls, server", |c| c.server_syscalls),
+    ("system calls, Redis", |c| c.store_syscalls),
+    ("waited for a processor, µs", |c| c.server_runqueue_ns.map(|ns| ns / 1e3)),
+];
+
+/// Counts per request, by arm; columns that no arm has are left out.
+#[must_use]
+pub fn counts(input: &Input<'_>) -> Table {
+    let rows = &input.derived.counts;
+    let known: Vec<Column> =
+        COUNTS.into_iter().filter(|(_, of)| rows.iter().any(|row| of(row).is_some())).collect();
+    let head: Vec<&str> =
+        std::iter::once("arm").chain(known.iter().map(|(head, _)| *head)).collect();
+    Table::new("Counted per request", &head).with(rows.iter().map(|row| {
+        let figures = known.iter().map(|(_, of)| or_missing(of(row), three_digits));
+        std::iter::once(code(&row.arm)).chain(figures).collect()
+    }))
+}
+
+/// A condition in words: what differs from the rest of the run.
+fn condition(regime: &RegimeResult) -> String {
+    let mut said = vec![match regime.mode.as_str() {
+        "closed" => "closed loop".to_owned(),
+        _ => format!("{}/s", count(regime.rate_per_second)),
+    }];
+    said.push(format!("pacing {}", regime.pacing));
+    if regime.layout != "unpinned" {
+        said.push(regime.layout.clone());
+    }
+    if regime.protocol != "http/1.1" {
+        said.push(regime.protocol.clone());
+    }
+    said.extend(regime.mix.clone());
+    said.join(", ")
+}
+
+/// Every arm under every condition.
+#[must_use]
+pub fn regimes(input: &Input<'_>) -> Table {
+    let head = [
+        "condition",
+        "",
+        "arm",
+        "CPU of server and Redis, µs",
+        "above none, µs (95 %)",
+        "verdict",
+        "throughput over none",
+        "blocks",
+    ];
+    let rows = input.derived.regimes.iter().flat_map(|regime| {
+        regime.arms.iter().map(move |arm| {
+            vec![
+                regime.name.clone(),
+                condition(regime),
+                code(&arm.arm),
+                or_missing(arm.cpu_ns, |ns| three_digits(ns / 1e3)),
+                or_missing(arm.cpu_above_none_ns, |e| format::interval(&e, MICROS)),
+                or_missing(arm.cpu_verdict, |v| format::verdict(v).into()),
+                or_missing(arm.throughput_over_none, |e| estimate(&e, TIMES)),
+                regime.blocks.to_string(),
+            ]
+        })
+    });
+    Table::new("The same under other conditions", &head).with(rows)
+}
+
+/// What the layouts of the processes say together.
+#[must_use]
+pub fn layouts(input: &Input<'_>) -> Vec<String> {
+    let measured = input.derived.regimes.iter().any(|regime| regime.layout != "unpinned");
+    if !measured {
+        return vec![];
+    }
+    let found: Vec<String> = input.derived.layout_dependent.iter().map(|pair| code(pair)).collect();
+    vec![if found.is_empty() {
+        "No order of two of these arms on CPU that is decided in one layout of the processes is \
+         reversed in another."
+            .into()
+    } else {
+        format!(
+            "Layout-dependent, so no conclusion: the order on CPU of {} is decided both ways, \
+             depending on which process runs on which processor.",
+            format::list(&found)
+        )
+    }]
+}

@@ -1,0 +1,3 @@
+//! The instrument tests itself.
+
+pub mod sabotage;
