@@ -13,7 +13,7 @@ fn or_missing<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
 /// A column of counts: its head, its figure.
 type Column = (&'static str, fn(&CountResult) -> Option<f64>);
 
-const COUNTS: [Column; 9] = [
+const COUNTS: [Column; 10] = [
     ("Redis commands", |c| c.redis_commands),
     ("commands per read", |c| c.redis_commands_per_read),
     ("B to Redis", |c| c.redis_input_bytes),
@@ -22,6 +22,7 @@ const COUNTS: [Column; 9] = [
     ("switches, Redis", |c| c.store_switches),
     ("system calls, server", |c| c.server_syscalls),
     ("system calls, Redis", |c| c.store_syscalls),
+    ("softirq of the host, µs", |c| c.softirq_ns.map(|ns| ns / 1e3)),
     ("waited for a processor, µs", |c| c.server_runqueue_ns.map(|ns| ns / 1e3)),
 ];
 
