@@ -1,6 +1,8 @@
 //! From driver, servers and clocks to the figures of a record, and from a record to its figures.
 
+pub mod comparison;
 pub mod histogram;
+pub mod stationarity;
 pub mod stats;
 
 pub mod block;
@@ -13,6 +15,8 @@ pub mod run;
 pub mod slot;
 pub mod store;
 
+pub mod calibration;
+pub mod compare;
 pub mod derive;
 pub mod gates;
 
