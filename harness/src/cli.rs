@@ -73,6 +73,8 @@ pub enum Verb {
     Load(cmd::load::Args),
     /// Render or check the pages and charts of a results folder
     Report(cmd::report::Args),
+    /// Compare two kept runs; exit with 3 when the second is worse
+    Compare(cmd::compare::Args),
     /// Check a run.json
     Validate(cmd::validate::Args),
     /// Print the JSON Schema of the records
@@ -94,6 +96,7 @@ impl Verb {
             Self::Serve(args) => cmd::serve::run(args),
             Self::Load(args) => cmd::load::run(args),
             Self::Report(args) => cmd::report::run(args),
+            Self::Compare(args) => cmd::compare::run(args),
             Self::Validate(args) => cmd::validate::run(args),
             Self::Schema(args) => cmd::schema::run(args),
         }

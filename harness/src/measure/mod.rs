@@ -1,6 +1,8 @@
 //! From driver, servers and clocks to the figures of a record, and from a record to its figures.
 
+pub mod comparison;
 pub mod histogram;
+pub mod stationarity;
 pub mod stats;
 
 pub mod block;
@@ -14,10 +16,11 @@ pub mod revocation;
 pub mod run;
 pub mod sabotage;
 pub mod slot;
-pub mod stationarity;
 pub mod store;
 pub mod window;
 
+pub mod calibration;
+pub mod compare;
 pub mod derive;
 pub mod gates;
 

@@ -73,8 +73,9 @@ fn facts(executed: &Executed, ops: &[Op], first: usize) -> WindowFacts {
     let steady = stationarity(rows);
     WindowFacts {
         hiccup: crate::measure::histogram::LatencyHistogram::new().to_record(),
-        first_half_p50_ns: steady.first_median_ns,
-        second_half_p50_ns: steady.second_median_ns,
+        first_half_p50_ns: half(steady.first_median_ns),
+        second_half_p50_ns: half(steady.second_median_ns),
+        in_flight_mean_milli: (steady.in_flight_mean * 1e3).round() as u64,
         in_flight_slope_milli: (steady.in_flight_slope_per_s * 1e3).round() as i64,
         in_flight_ns: executed.in_flight_ns,
         held_ns: executed.rows.iter().map(held_ns).sum(),
@@ -82,6 +83,11 @@ fn facts(executed: &Executed, ops: &[Op], first: usize) -> WindowFacts {
         reconnects: executed.reconnects,
         steal_ticks: None,
     }
+}
+
+/// A median as it is recorded; 0 means that nothing was answered.
+fn half(median_ns: f64) -> Option<u64> {
+    (median_ns > 0.0).then_some(median_ns.round() as u64)
 }
 
 /// Time from dispatch to end; 0 for a request that was shed.

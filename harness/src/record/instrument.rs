@@ -57,6 +57,8 @@ pub struct WindowFacts {
     pub first_half_p50_ns: Option<u64>,
     /// The same of the second half.
     pub second_half_p50_ns: Option<u64>,
+    /// Requests in flight, mean over the window, in thousandths.
+    pub in_flight_mean_milli: u64,
     /// Growth of the requests in flight over the window, in thousandths of a request per second.
     pub in_flight_slope_milli: i64,
     /// Time integral of the requests in flight by the driver's own counter, nanoseconds.

@@ -1,7 +1,7 @@
 //! What was found under other conditions: the same computations on the regime's own cells.
 
-use super::cpu::{CpuTable, answered, valid_sum};
-use crate::measure::stats::{cpu_verdict, median, six, t95};
+use super::cpu::{CpuTable, answered, times, valid_sum};
+use crate::measure::stats::{median, six, t95};
 use crate::record::derived::{Estimate, RegimeArm, RegimeResult};
 use crate::record::run::{Arm, Cell, PlanRecord, Regime, Role, Run};
 
@@ -43,15 +43,16 @@ fn result(run: &Run, regime: &Regime) -> RegimeResult {
     let under = as_run(run, regime);
     let table = CpuTable::new(&under);
     let closed = regime.mode == "closed";
+    let pairs = table.pairs();
     let arms = under.arms.iter().map(|arm| {
-        let over_none = table.over_none(arm, false);
-        let above = over_none.zip(table.none_ns());
+        let against = table.against_none(arm, &pairs);
+        let above = against.as_ref().zip(table.none_ns());
         let cpu = table.each(arm, |own| own.server + own.store);
         RegimeArm {
             arm: arm.id.clone(),
-            cpu_over_none: over_none.map(|interval| interval.estimate()),
-            cpu_above_none_ns: above.map(|(ratio, none)| ratio.scaled(none).estimate()),
-            cpu_verdict: over_none.as_ref().map(cpu_verdict),
+            cpu_over_none: against.as_ref().map(|pair| pair.difference),
+            cpu_above_none_ns: above.map(|(pair, none)| times(&pair.difference, none)),
+            cpu_verdict: against.as_ref().map(|pair| pair.verdict),
             cpu_ns: median(&cpu).map(six),
             throughput_over_none: table
                 .baseline()
@@ -114,7 +115,7 @@ pub(super) fn layout_dependent(run: &Run) -> Vec<String> {
     let own: Vec<&Arm> = run.arms.iter().filter(|arm| arm.role == Role::Contender).collect();
     let flips = |arm: &Arm, other: &Arm| {
         let decided = tables.iter().filter_map(|table| {
-            let interval = t95(&table.ratios(arm, other, false))?;
+            let interval = t95(&table.log_ratios(arm, other, false))?;
             (!interval.contains(0.0)).then_some(interval.mean > 0.0)
         });
         let signs: Vec<bool> = decided.collect();

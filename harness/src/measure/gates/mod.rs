@@ -66,7 +66,7 @@ pub const GATES: &[Gate] = &[
         "window-stationary",
         Scope::Window,
         "Was it the same at the end as at the beginning?",
-        "half medians within 25 %, in flight grows by at most 4",
+        "half medians within 25 %, no requests piling up",
     ),
     gate("ledger-closes", Scope::Run, "Is every scheduled request accounted for?", "all"),
     gate(

@@ -2,12 +2,11 @@
 
 use super::{Failure, check};
 use crate::measure::histogram::LatencyHistogram;
+use crate::measure::stationarity::Stationarity;
 use crate::record::run::{Cell, Check, Histogram, PlanRecord, Run};
 
 /// Medians of the two halves may differ by this share.
 const DRIFT: f64 = 0.25;
-/// Requests in flight may grow by this many over the window.
-const GROWTH: f64 = 4.0;
 /// This share of the requests may leave in another 100 ms than they were due in.
 const ELSEWHERE: f64 = 0.01;
 
@@ -53,16 +52,20 @@ fn p99(histogram: &Histogram) -> Result<u64, String> {
 /// How the end of a window differs from its beginning, when it does.
 fn drift(plan: &PlanRecord, cell: &Cell) -> Option<String> {
     let facts = cell.window_facts.as_ref()?;
-    let (first, second) = (facts.first_half_p50_ns?, facts.second_half_p50_ns?);
-    let ratio = second as f64 / first.max(1) as f64;
-    let seconds = plan.latency_window_ms as f64 / 1e3;
-    let growth = facts.in_flight_slope_milli as f64 / 1e3 * seconds;
-    let steady = (1.0 / (1.0 + DRIFT)..=1.0 + DRIFT).contains(&ratio) && growth <= GROWTH;
-    (!steady).then(|| {
+    let ns = |median: Option<u64>| median.map_or(0.0, |ns| ns as f64);
+    let window = Stationarity {
+        first_median_ns: ns(facts.first_half_p50_ns),
+        second_median_ns: ns(facts.second_half_p50_ns),
+        in_flight_slope_per_s: facts.in_flight_slope_milli as f64 / 1e3,
+        in_flight_mean: facts.in_flight_mean_milli as f64 / 1e3,
+        window_s: plan.latency_window_ms as f64 / 1e3,
+    };
+    (!window.holds(DRIFT)).then(|| {
         format!(
-            "medians of the halves {} and {} µs, in flight grew by {growth:.1}",
-            first / 1_000,
-            second / 1_000
+            "medians of the halves {:.0} and {:.0} µs, in flight grew by {:.1}",
+            window.first_median_ns / 1e3,
+            window.second_median_ns / 1e3,
+            window.in_flight_slope_per_s * window.window_s
         )
     })
 }
