@@ -245,6 +245,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         cells: Vec::new(),
         regimes: Vec::new(),
         instrument: Instrument::default(),
+        acceptance: None,
         micro: Vec::new(),
         wire: Vec::new(),
         limits: Vec::new(),

@@ -3,6 +3,7 @@
 //! `run.json` ([`run::Run`]) holds what was measured and nothing computed; `derived.json`
 //! ([`derived::Derived`]) holds all that is computed from it, reproducible byte for byte.
 
+mod acceptance;
 mod bench;
 pub mod criterion;
 pub mod derived;

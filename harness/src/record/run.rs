@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::acceptance::{Acceptance, AcceptanceRow, AcceptanceTest, SabotageRow};
 pub use super::bench::{HeaderBlock, LimitRow, MemoryRow, MicroCell, Timer, WireRow};
 pub use super::instrument::{Counts, Instrument, Regime, SyscallRow, WindowFacts};
 pub use super::measured::{
@@ -39,6 +40,9 @@ pub struct Run {
     /// What was counted once, apart from everything that is timed.
     #[serde(default)]
     pub instrument: Instrument,
+    /// How the instrument fared on what is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<Acceptance>,
     /// What was timed in a loop, without a server around it.
     pub micro: Vec<MicroCell>,
     /// Bytes of credentials on the wire, by algorithm, claims and carrier.

@@ -107,3 +107,52 @@ pub fn layouts(input: &Input<'_>) -> Vec<String> {
         )
     }]
 }
+
+/// How the instrument fared on what is known.
+#[must_use]
+pub fn acceptance(input: &Input<'_>) -> Table {
+    let head = ["test", "what", "figure", "must be", "outcome"];
+    let tests = input.run.acceptance.iter().flat_map(|acceptance| &acceptance.tests);
+    let rows = tests.flat_map(|test| {
+        let name = format!("{} {}", test.number, test.name);
+        let reason = test.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let outcome = format!("{}{reason}", test.outcome);
+        let whole = vec![name, String::new(), String::new(), String::new(), outcome];
+        std::iter::once(whole).chain(test.rows.iter().map(|row| {
+            let (what, limit, outcome) = match (row.negative_control, row.pass) {
+                (false, true) => (row.what.clone(), row.limit.clone(), "passed"),
+                (false, false) => (row.what.clone(), row.limit.clone(), "FAILED"),
+                (true, pass) => (
+                    format!("control: {}", row.what),
+                    format!("not {}", row.limit),
+                    if pass { "fails, as it must" } else { "HOLDS, and must not" },
+                ),
+            };
+            vec![String::new(), what, row.figure.clone(), limit, outcome.into()]
+        }))
+    });
+    Table::new("The instrument on what is known", &head).with(rows)
+}
+
+/// Every gate made to fail.
+#[must_use]
+pub fn sabotage(input: &Input<'_>) -> Table {
+    let head = ["gate", "voids", "fault", "what it said", "noticed"];
+    let rows = input.run.acceptance.iter().flat_map(|acceptance| &acceptance.sabotage);
+    Table::new("Every gate made to fail", &head).with(rows.map(|row| {
+        let noticed = match (row.voids.as_str(), row.noticed) {
+            (_, None) => "not tried",
+            ("", Some(true)) => "nothing to notice",
+            ("", Some(false)) => "A GATE FAILED WITHOUT SABOTAGE",
+            (_, Some(true)) => "yes",
+            (_, Some(false)) => "NO: it survived",
+        };
+        vec![
+            row.gate.clone(),
+            row.voids.clone(),
+            row.fault.clone(),
+            row.figure.clone(),
+            noticed.into(),
+        ]
+    }))
+}

@@ -103,7 +103,12 @@ fn trust(input: &Input<'_>) -> Option<Section> {
             if floor.contains_zero { "contains" } else { "does NOT contain" },
         )
     });
-    let tables = [tables::trust(input), tables::rulers(input)];
+    let tables = [
+        tables::trust(input),
+        tables::rulers(input),
+        tables::acceptance(input),
+        tables::sabotage(input),
+    ];
     let tables: Vec<Table> = tables.into_iter().filter(|t| !t.rows.is_empty()).collect();
     (floor.is_some() || !tables.is_empty()).then(|| Section {
         id: "trust",

@@ -223,6 +223,10 @@ impl<'a> Marker<'a> {
             "pairs" => tables::pairs(input),
             "trust" => tables::trust(input),
             "rulers" => tables::rulers(input),
+            "counts" => tables::counts(input),
+            "regimes" => tables::regimes(input),
+            "acceptance" => tables::acceptance(input),
+            "sabotage" => tables::sabotage(input),
             other => return Err(format!("unknown table `{other}`")),
         })
     }

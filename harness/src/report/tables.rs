@@ -2,7 +2,7 @@
 
 use super::chart::Input;
 use super::format::{self, MICROS, MISSING, PERCENT, count, estimate, three_digits};
-pub use super::instrument_tables::{counts, layouts, regimes};
+pub use super::instrument_tables::{acceptance, counts, layouts, regimes, sabotage};
 pub use super::loop_tables::{limits, memory, micro, overhead, parts, subjects, wire};
 use super::page::Table;
 use super::verdicts::{code, promise};

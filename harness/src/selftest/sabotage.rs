@@ -1,7 +1,6 @@
 //! Every gate is made to fail once: what survives its own sabotage guards nothing.
 
 use anyhow::Context as _;
-use serde::Serialize;
 
 use crate::measure::block::Watcher;
 use crate::measure::gates::window::failures;
@@ -9,39 +8,16 @@ use crate::measure::gates::{Gate, Scope, named};
 use crate::measure::run::{Order, execute};
 use crate::measure::sabotage::Sabotage;
 use crate::plan::{Plan, expand};
-use crate::record::run::{Run, Status};
+use crate::record::run::{Run, SabotageRow, Status};
 
 /// Blocks of the run that sabotages the A/A control: fewer are not judged.
 const AA_BLOCKS: u32 = 5;
-
-/// What became of one sabotage.
-#[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
-    /// The gate; empty for the control, which is not sabotaged.
-    pub gate: String,
-    /// What its failure voids: `slot`, `window`, `run`.
-    pub voids: &'static str,
-    /// `real`, `falsified reading`, or `none` for the control.
-    pub fault: &'static str,
-    /// Whether the gate noticed; for the control, whether none did. `null`: not tried.
-    pub noticed: Option<bool>,
-    /// What it said.
-    pub figure: String,
-}
-
-impl Outcome {
-    /// Whether the gate let its own sabotage pass.
-    #[must_use]
-    pub fn survived(&self) -> bool {
-        self.noticed == Some(false)
-    }
-}
 
 /// Runs the same small plan without any fault: every gate of the run has to pass.
 ///
 /// # Errors
 /// When the run cannot be made at all.
-pub fn control(watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
+pub fn control(watcher: &dyn Watcher) -> anyhow::Result<SabotageRow> {
     let run = sabotaged(None, 1, watcher)?;
     let failed: Vec<String> = run
         .checks
@@ -53,10 +29,10 @@ pub fn control(watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
         [] => format!("{} checks passed", run.checks.len()),
         failed => failed.join("; "),
     };
-    Ok(Outcome {
+    Ok(SabotageRow {
         gate: "no sabotage".into(),
-        voids: "",
-        fault: "none",
+        voids: String::new(),
+        fault: "none".into(),
         noticed: Some(failed.is_empty() && run.run.status == Status::Complete),
         figure,
     })
@@ -66,20 +42,21 @@ pub fn control(watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
 ///
 /// # Errors
 /// When the run cannot be made at all.
-pub fn attempt(sabotage: Sabotage, watcher: &dyn Watcher) -> anyhow::Result<Outcome> {
+pub fn attempt(sabotage: Sabotage, watcher: &dyn Watcher) -> anyhow::Result<SabotageRow> {
     let gate = named(sabotage.gate()).context("there is no such gate")?;
     let blocks = if gate.name == "a-a" { AA_BLOCKS } else { 1 };
     let run = sabotaged(Some(sabotage), blocks, watcher)
         .with_context(|| format!("under the sabotage of `{}`", gate.name))?;
     let (noticed, figure) = verdict(gate, &run);
-    Ok(Outcome {
+    Ok(SabotageRow {
         gate: gate.name.into(),
         voids: match gate.scope {
             Scope::Slot => "slot",
             Scope::Window => "window",
             Scope::Run => "run",
-        },
-        fault: if sabotage.is_falsified() { "falsified reading" } else { "real" },
+        }
+        .into(),
+        fault: if sabotage.is_falsified() { "falsified reading" } else { "real" }.into(),
         noticed,
         figure,
     })

@@ -64,6 +64,7 @@ pub(super) fn assemble(
         cells,
         regimes: vec![],
         instrument: Instrument::default(),
+        acceptance: None,
         micro: if full { micro(rng) } else { vec![] },
         wire: vec![],
         limits: vec![],
