@@ -312,6 +312,7 @@ mod tests {
             response_bytes: 1,
             status,
             outcome: Outcome::Expected,
+            ..Row::NEVER_SENT
         }
     }
 
