@@ -107,6 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         pacing: args.pacing,
         timeout: Duration::from_millis(args.timeout_ms),
         backlog_limit: usize::try_from(args.rate.saturating_mul(10))?,
+        ..DriverSettings::default()
     })?;
     driver
         .add_target(address, args.connections as usize)

@@ -70,12 +70,12 @@ impl Watcher for Silent {
 
 /// The driver's settings under `plan`.
 #[must_use]
-pub fn driver_settings(plan: &Plan) -> DriverSettings {
+pub const fn driver_settings(plan: &Plan) -> DriverSettings {
     DriverSettings {
         pacing: plan.pacing,
         timeout: std::time::Duration::from_millis(plan.timeout_ms),
         backlog_limit: plan.backlog_limit as usize,
-        ..DriverSettings::default()
+        ..DriverSettings::DEFAULT
     }
 }
 

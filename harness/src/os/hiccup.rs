@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::timer::FineSlack;
 use crate::measure::histogram::LatencyHistogram;
 
 /// Wake-ups per second: 200.
@@ -44,6 +45,7 @@ impl Hiccups {
 
 fn observe(is_over: &dyn Fn() -> bool) -> LatencyHistogram {
     let mut lateness = LatencyHistogram::new();
+    let _fine = FineSlack::set();
     let mut due = Instant::now() + PERIOD;
     while !is_over() {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
