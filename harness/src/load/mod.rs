@@ -13,6 +13,7 @@ pub mod connection;
 pub mod decoy;
 pub mod driver;
 pub mod exchange;
+pub mod knee;
 pub mod outcome;
 pub mod pacer;
 pub mod schedule;
