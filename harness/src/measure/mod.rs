@@ -2,14 +2,19 @@
 
 pub mod comparison;
 pub mod histogram;
+pub mod ranked;
 pub mod stationarity;
 pub mod stats;
 
 pub mod block;
 pub mod contestant;
 pub mod counting;
+pub mod drive;
+pub mod in_flight;
+pub mod interval_log;
 pub mod lag;
 pub mod loops;
+pub mod merge;
 pub mod micro;
 pub mod regime;
 pub mod revocation;
