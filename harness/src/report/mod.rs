@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod claims;
+pub mod claims_controls;
 pub mod format;
 mod instrument_tables;
 pub mod lint;
