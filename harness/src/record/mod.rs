@@ -24,7 +24,7 @@ pub const RUN_SCHEMA: &str = "authbench.run/1";
 pub const DERIVED_SCHEMA: &str = "authbench.derived/1";
 /// Grows with every change to how something is measured; records of different method versions are
 /// not compared.
-pub const METHOD_VERSION: u32 = 1;
+pub const METHOD_VERSION: u32 = 2;
 /// Grows with every change to what is computed from a record. All records are computed alike, so a
 /// kept one is rendered anew when it grows.
 ///
