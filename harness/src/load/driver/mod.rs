@@ -175,7 +175,7 @@ impl Driver {
         let Self { poll, events, pacer, core } = self;
         let _slack = FineSlack::set();
         let mut run = run::Run::new(core, ops, exchanges, mode, with_decoy);
-        let ended = run.to_end(poll, events, pacer);
+        let ended = run.complete(poll, events, pacer);
         let executed = run.executed;
         if ended.is_err() {
             core.abandon();

@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
     ///
     /// Answers are read before anything is written: a read costs a fifth of a write, and what waits
     /// in a socket behind our own writes would be charged to the server.
-    pub(super) fn to_end(
+    pub(super) fn complete(
         &mut self,
         poll: &mut Poll,
         events: &mut Events,
