@@ -5,6 +5,7 @@ pub mod stats;
 
 pub mod block;
 pub mod contestant;
+pub mod distance;
 pub mod lag;
 pub mod loops;
 pub mod micro;
