@@ -186,7 +186,18 @@ fn chart_and_tables_can_be_read() {
         run.distance.retain(|cell| cell.block == 0);
         run
     };
-    let runs = [swept(6, &[]), swept(7, &slower), swept(9, &[("session-redis", -40_000.0)]), lone];
+    // Blocks that disagree by more than they show, as on a machine that does something else.
+    let disturbed = {
+        let mut run = swept(10, &[]);
+        let donor = run.distance.iter().find(|c| c.round_trip_ns == Some(5_000_000)).cloned();
+        let donor = donor.expect("a cell");
+        for cell in run.distance.iter_mut().filter(|c| c.block == 2 && c.round_trip_ns == Some(0)) {
+            (cell.latency, cell.ledger) = (donor.latency.clone(), donor.ledger);
+        }
+        run
+    };
+    let near = swept(9, &[("session-redis", -40_000.0)]);
+    let runs = [swept(6, &[]), swept(7, &slower), near, lone, disturbed];
     for (i, run) in runs.iter().enumerate() {
         let derived = derive(run, &"0".repeat(64));
         let files = render(run, &derived).expect("it can be rendered");
@@ -197,6 +208,7 @@ fn chart_and_tables_can_be_read() {
                 continue;
             };
             assert_eq!(lint(svg), [], "record {i}, {name}");
+            std::fs::write(format!("/tmp/dist/{i}-{}", name.replace('/', "-")), svg).unwrap();
             let said: Vec<String> =
                 texts(svg).expect("it can be read back").into_iter().map(|t| t.text).collect();
             for word in ["jwt-es256", "session-redis", "70"] {

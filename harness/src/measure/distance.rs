@@ -279,7 +279,7 @@ impl Sweep<'_> {
             wall_ns: end.saturating_sub(begin),
             line_lateness_p50_ns: late(500),
             line_lateness_p99_ns: late(990),
-            discarded: self.gate(rows, executed.reconnects, &before, &after).into(),
+            discarded: self.gate(rows, late(990), executed.reconnects, (&before, &after)).into(),
         })
     }
 
@@ -287,15 +287,19 @@ impl Sweep<'_> {
     fn gate(
         &self,
         rows: &[Row],
+        late_p99_ns: Option<u64>,
         reconnects: u64,
-        before: &Reading,
-        after: &Reading,
+        (before, after): (&Reading, &Reading),
     ) -> &'static str {
+        // The line is as much a part of the instrument as the driver, and may be as late.
+        let late_limit_ns = self.common.plan.slip_limit_us * 1_000;
         let mut slips: Vec<u64> = rows.iter().map(Row::slip_ns).collect();
         let stolen = after.steal_ticks.unwrap_or(0).saturating_sub(before.steal_ticks.unwrap_or(0));
         let steal_limit = self.plan.window_ms * TICKS_PER_SECOND * STEAL_PERMILLE / 1_000 / 1_000;
-        if nearest_rank(&mut slips, 990) > self.common.plan.slip_limit_us * 1_000 {
+        if nearest_rank(&mut slips, 990) > late_limit_ns {
             "slip"
+        } else if late_p99_ns.is_some_and(|ns| ns > late_limit_ns) {
+            "line"
         } else if reconnects > 0 {
             "reconnect"
         } else if stolen >= steal_limit.max(1) {

@@ -72,7 +72,8 @@ impl Pair {
         Ok(())
     }
 
-    /// Reads what there is, writes what is due.
+    /// Reads what there is, writes what is due; `delay` gives each chunk its own, by the side that
+    /// it comes from.
     ///
     /// # Errors
     /// When either socket has failed.
@@ -80,12 +81,12 @@ impl Pair {
         &mut self,
         shared: &Shared,
         (scratch, bound): (&mut [u8], usize),
-        delays: (&mut dyn FnMut() -> u64, &mut dyn FnMut() -> u64),
+        delay: &mut dyn FnMut(Side) -> u64,
         late_ns: &mut Vec<u64>,
     ) -> io::Result<()> {
         loop {
-            self.up.fill(&mut self.near, scratch, bound, delays.0)?;
-            self.down.fill(&mut self.far, scratch, bound, delays.1)?;
+            self.up.fill(&mut self.near, scratch, bound, &mut || delay(Side::Near))?;
+            self.down.fill(&mut self.far, scratch, bound, &mut || delay(Side::Far))?;
             let before = late_ns.len();
             self.up.release(&mut self.far, &shared.upstream, late_ns)?;
             self.down.release(&mut self.near, &shared.downstream, late_ns)?;

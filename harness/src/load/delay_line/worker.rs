@@ -226,14 +226,16 @@ impl Worker {
         let jitter_ns = u64::try_from(self.settings.jitter.as_nanos()).unwrap_or(u64::MAX);
         for index in 0..self.pairs.len() {
             let Some(pair) = &mut self.pairs[index] else { continue };
-            let rng = std::cell::RefCell::new(&mut self.rng);
-            let jitter = || match jitter_ns {
-                0 => 0,
-                most => rng.borrow_mut().random_range(0..most),
+            let rng = &mut self.rng;
+            let mut delay = |from| {
+                let away_ns = match from {
+                    Side::Near => up_ns,
+                    Side::Far => down_ns,
+                };
+                away_ns + if jitter_ns == 0 { 0 } else { rng.random_range(0..jitter_ns) }
             };
             let bound = (self.scratch.as_mut_slice(), self.settings.bound_bytes);
-            let delays = (&mut || up_ns + jitter(), &mut || down_ns + jitter());
-            let pumped = pair.pump(&self.shared, bound, (delays.0, delays.1), &mut self.late_ns);
+            let pumped = pair.pump(&self.shared, bound, &mut delay, &mut self.late_ns);
             let is_over = pair.is_over();
             if pumped.is_err() {
                 self.drop_pair(index);

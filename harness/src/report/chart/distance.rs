@@ -59,12 +59,23 @@ struct Level<'a> {
     at: Estimate,
 }
 
+/// A line that crosses a level.
+struct Cross {
+    /// Which line.
+    line: usize,
+    /// Milliseconds.
+    at: Estimate,
+    /// Microseconds.
+    level: f64,
+    look: Look,
+}
+
 /// What is drawn.
 struct Drawn<'a> {
     lines: Vec<Line<'a>>,
     levels: Vec<Level<'a>>,
-    /// Where lines cross levels: milliseconds with interval, microseconds, how.
-    crossings: Vec<(Estimate, f64, Look)>,
+    /// Where lines cross levels.
+    crossings: Vec<Cross>,
 }
 
 /// The chart, when the store was moved away.
@@ -106,8 +117,10 @@ fn drawn<'a>(input: &Input<'_>, result: &'a DistanceResult) -> Drawn<'a> {
     }
     lines.retain(|line| line.points.len() > 1);
     let crossings = result.crossovers.iter().filter_map(|cross| {
+        let line = lines.iter().position(|line| line.name == cross.store)?;
         let level = levels.iter().find(|level| level.name == cross.token)?;
-        Some((scaled(&cross.latency.round_trip_ns?, 1e6), level.at.value, level.look))
+        let at = scaled(&cross.latency.round_trip_ns?, 1e6);
+        Some(Cross { line, at, level: level.at.value, look: level.look })
     });
     let crossings = crossings.collect();
     Drawn { lines, levels, crossings }
@@ -130,7 +143,8 @@ fn caption(input: &Input<'_>, result: &DistanceResult) -> String {
         "Means and 95 % intervals over n = {} blocks{n}; {} requests/s, open loop, {} connections, \
          over loopback with a delay line between server and Redis. A hollow marker with a bar is \
          the round trip from which on that token answers sooner than a strategy with a store. \
-         Below {KNEE_US} µs and below the first distance the axes are linear. {LIMITS} {}",
+         Below {KNEE_US} µs and below the first distance the axes are linear; intervals are cut at \
+         the edge, and lines that coincide stand side by side. {LIMITS} {}",
         result.blocks,
         result.rate_per_second,
         result.connections,
@@ -179,7 +193,8 @@ fn scene(drawn: &Drawn<'_>, caption: &str, width: Width) -> Scene {
     let gutter = metrics::width(&tick_label(10_f64.powf(highest.log10().floor())), 11.0, false);
     let left = MARGIN + gutter + 8.0;
     let area = Area::new(left, top, width.pixels() - MARGIN - names - 20.0, top + height);
-    let vertical = (lowest.min(0.0), KNEE_US, highest * 1.25);
+    // An interval of a disturbed block must not squeeze the rest: it is cut at the edge.
+    let vertical = (lowest.clamp(-KNEE_US, 0.0), KNEE_US, highest * 1.25);
     let y = Axis::new(vertical, (area.y1, area.y0), 0.2);
     let mut trips: Vec<f64> =
         drawn.lines.iter().flat_map(|l| l.points.iter().map(|(ms, _)| *ms)).collect();
@@ -191,11 +206,12 @@ fn scene(drawn: &Drawn<'_>, caption: &str, width: Width) -> Scene {
     frame(&mut scene, (&x, &trips), &y, &area);
     let mut ends = plot_levels(&mut scene, drawn, &y, &area);
     ends.extend(plot_lines(&mut scene, drawn, &x, &y));
-    for (at, level, look) in &drawn.crossings {
-        let level = y.map(*level);
-        let (low, high) = (x.map(at.low), x.map(at.high));
-        whisker(&mut scene, (low, level), (high, level), look.color);
-        look.draw(&mut scene, (x.map(at.value), level), 4.5, true);
+    for cross in &drawn.crossings {
+        let (level, aside) = (y.map(cross.level), aside(drawn, cross.line));
+        let [low, at, high] =
+            [cross.at.low, cross.at.value, cross.at.high].map(|ms| x.map(ms) + aside);
+        whisker(&mut scene, (low, level), (high, level), cross.look.color);
+        cross.look.draw(&mut scene, (at, level), 4.5, true);
     }
     stack(&mut scene, &ends, area.x1 + 16.0, (area.y0 - 8.0, area.y1 + 8.0));
     footer(&mut scene, area.y1 + 44.0, caption);
@@ -250,26 +266,32 @@ fn plot_levels(scene: &mut Scene, drawn: &Drawn<'_>, y: &Axis, area: &Area) -> V
 
 fn plot_lines(scene: &mut Scene, drawn: &Drawn<'_>, x: &Axis, y: &Axis) -> Vec<LineEnd> {
     let mut ends = Vec::new();
-    for line in &drawn.lines {
+    for (i, line) in drawn.lines.iter().enumerate() {
+        let aside = aside(drawn, i);
         let mut path = Vec::new();
         for two in line.points.windows(2) {
             for piece in 0..=PIECES {
                 let t = f64::from(piece) / f64::from(PIECES);
                 let between = |a: f64, b: f64| a + t * (b - a);
                 let at = between(two[0].0, two[1].0);
-                path.push((x.map(at), y.map(between(two[0].1.value, two[1].1.value))));
+                path.push((x.map(at) + aside, y.map(between(two[0].1.value, two[1].1.value))));
             }
         }
         let Some(&at) = path.last() else { continue };
         scene.path(path, line.look.color, 2);
         for (ms, us) in &line.points {
-            let at = x.map(*ms);
+            let at = x.map(*ms) + aside;
             whisker(scene, (at, y.map(us.low)), (at, y.map(us.high)), line.look.color);
             line.look.draw(scene, (at, y.map(us.value)), 3.5, false);
         }
         ends.push(LineEnd { at, text: line.name.into(), color: line.look.color.ink() });
     }
     ends
+}
+
+/// Lines that lie on each other are drawn side by side: by so many pixels.
+fn aside(drawn: &Drawn<'_>, line: usize) -> f64 {
+    4.0 * (line as f64 - (drawn.lines.len() as f64 - 1.0) / 2.0)
 }
 
 /// An interval with its ends, upright or lying.
