@@ -1,5 +1,5 @@
-//! The delay line: what goes in comes out, late by the delay, overlapping; and each of its faults is
-//! told apart by a client.
+//! The delay line: what goes in comes out, late by the delay, overlapping; and each of its faults
+//! is told apart by a client.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

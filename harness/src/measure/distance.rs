@@ -1,5 +1,5 @@
-//! The store at a distance: each strategy that asks Redis, with a delay line between the two, beside
-//! the floor and the tokens that ask nobody.
+//! The store at a distance: each strategy that asks Redis, with a delay line between the two,
+//! beside the floor and the tokens that ask nobody.
 //!
 //! A window is open loop at a low rate, so that a request is seen alone: what is asked is what a
 //! round trip does to a request, not what a load does to a server. All windows of a block stand in

@@ -1,7 +1,7 @@
 //! The monotonic clock in nanoseconds, and an alarm on it that a poll can wait on.
 //!
-//! The alarm is set to an instant, not to a distance from now: a thread that is pushed aside between
-//! looking at the clock and arming it still wakes in time.
+//! The alarm is set to an instant, not to a distance from now: a thread that is pushed aside
+//! between looking at the clock and arming it still wakes in time.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! What distance does: latency and CPU above `none` by round trip, and where a strategy with a store
-//! falls behind a token that asks nobody.
+//! What distance does: latency and CPU above `none` by round trip, and where a strategy with a
+//! store falls behind a token that asks nobody.
 
 use std::collections::BTreeMap;
 

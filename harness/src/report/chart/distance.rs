@@ -137,7 +137,7 @@ fn scaled(e: &Estimate, per: f64) -> Estimate {
 fn caption(input: &Input<'_>, result: &DistanceResult) -> String {
     let n = extent(result.rows.iter().map(|row| row.requests as f64));
     let n = n.map_or_else(String::new, |(low, high)| {
-        format!(" of {} to {} requests an arm", tick_label(low), tick_label(high))
+        format!(" of {} to {} requests an arm and distance", tick_label(low), tick_label(high))
     });
     format!(
         "Means and 95 % intervals over n = {} blocks{n}; {} requests/s, open loop, {} connections, \
