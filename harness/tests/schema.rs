@@ -40,6 +40,7 @@ fn the_verb_prints_them() {
 #[test]
 fn records_follow_their_schemas() {
     let run = synthetic::with_loops(synthetic::run(1), 1);
+    let run = synthetic::with_distance(run, 1, &[]);
     let derived = derive(&run, &"0".repeat(64));
     for (record, bytes) in [
         (Record::Run, run_bytes(&run).unwrap()),

@@ -9,6 +9,7 @@ pub mod stats;
 pub mod block;
 pub mod contestant;
 pub mod counting;
+pub mod distance;
 pub mod drive;
 pub mod in_flight;
 pub mod interval_log;

@@ -13,7 +13,7 @@ use crate::measure::block::{self, Interrupted, Watcher};
 use crate::measure::contestant::{Common, Purses, redis_config};
 use crate::measure::sabotage::Sabotage;
 use crate::measure::store::{NoStore, Store};
-use crate::measure::{gates, lag, micro, regime};
+use crate::measure::{distance, gates, lag, micro, regime};
 use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
 use crate::record::io;
@@ -68,7 +68,9 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
     };
     let lags: u64 =
         lag::subjects_of(&common, arms).into_iter().map(|k| lag::planned_ms(&common, k)).sum();
-    blocks + regime::planned_ms(plan, arms) + lags + plan.micro_ms
+    let sweep = plan.distance.as_ref();
+    let sweep = sweep.map_or(0, |sweep| distance::planned_ms(&kinds_of(arms), sweep));
+    blocks + regime::planned_ms(plan, arms) + sweep + lags + plan.micro_ms
 }
 
 /// Takes out what needs the Redis that is not there, and says so.
@@ -172,6 +174,14 @@ fn measure(
             io::write_run(folder, run)?;
         }
     }
+    if let Some(sweep) = &plan.distance {
+        if let Some(why) = distance::obstacle(store.as_ref()) {
+            run.not_measured.push(why);
+        } else if let Some(store) = store {
+            run.distance = distance::sweep(common, &kinds_of(arms), store, sweep, watcher)?;
+            io::write_run(folder, run)?;
+        }
+    }
     for kind in lag::subjects_of(common, arms) {
         let carrier = arms
             .iter()
@@ -253,6 +263,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         sizes: Vec::new(),
         revocation_cost: Vec::new(),
         revocation_lag: Vec::new(),
+        distance: Vec::new(),
         checks: Vec::new(),
         not_measured: Vec::new(),
     })

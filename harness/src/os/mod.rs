@@ -1,6 +1,7 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
 
 pub mod affinity;
+pub mod alarm;
 pub mod hiccup;
 pub mod host;
 pub mod interrupt;

@@ -6,6 +6,7 @@ use std::path::Path;
 use authbench::settings::Settings;
 use serde::Deserialize;
 
+use super::distance::SweepPlan;
 use super::regimes::Regimes;
 use crate::load::pacer::Pacing;
 use crate::load::schedule::Arrivals;
@@ -130,6 +131,8 @@ pub struct Plan {
     pub control: Vec<Control>,
     /// Some arms once more under other conditions.
     pub regimes: Option<Regimes>,
+    /// The store put at several distances.
+    pub distance: Option<SweepPlan>,
     /// Lifetimes, leeway, issuer, audience; the defaults where the plan is silent.
     #[serde(default)]
     pub settings: Settings,
@@ -206,6 +209,7 @@ impl Plan {
             }
         }
         self.regimes.as_ref().map_or(Ok(()), Regimes::check)?;
+        self.distance.as_ref().map_or(Ok(()), SweepPlan::check)?;
         self.settings.check().map_err(|e| format!("settings: {e}"))?;
         if self.citable && self.blocks < 10 {
             return Err(format!(

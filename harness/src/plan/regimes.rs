@@ -84,6 +84,7 @@ impl Regimes {
             count_syscalls: false,
             logouts_per_block: 0,
             regimes: None,
+            distance: None,
             ..plan.clone()
         }
     }

@@ -9,6 +9,7 @@ pub mod criterion;
 pub mod derived;
 mod derived_bench;
 mod derived_regime;
+pub mod distance;
 pub mod instrument;
 pub mod integrity;
 pub mod io;

@@ -2,12 +2,18 @@
 
 use super::chart::{Chart, Input};
 use super::page::{Figure, Section, Table};
-use super::tables;
+use super::{distance_tables, tables};
 
 /// What the two timers in one table are.
 const LOOPS: &str = "CPU and ratios are of the interleaved pass, where subject and reference \
     alternate; local wall time is Criterion's, one subject after the other: the median of its \
     samples with an interval by order statistics. The two are never mixed.";
+
+/// What a distance made by a proxy is, and is not.
+const DISTANCE: &str = "A delay line of the instrument's own stands between server and Redis and \
+    holds every chunk for half the round trip, each way. It ends TCP on both sides, so Nagle and \
+    delayed acknowledgements, congestion windows and lost packets are not imitated; real distances \
+    cost at least this.";
 
 /// What is asked for of one section.
 struct Part {
@@ -70,6 +76,12 @@ fn loaded(input: &Input<'_>) -> Vec<Part> {
         part("regimes", "Other rates, saturation, other processors", vec![tables::regimes(input)])
             .led_by(tables::layouts(input).join(" ")),
         part("counts", "Counted", vec![tables::counts(input)]),
+        part(
+            "distance",
+            "How far away may the store be?",
+            vec![distance_tables::crossovers(input), distance_tables::figures(input)],
+        )
+        .led_by(DISTANCE),
     ]
 }
 

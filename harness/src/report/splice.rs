@@ -225,6 +225,8 @@ impl<'a> Marker<'a> {
             "rulers" => tables::rulers(input),
             "counts" => tables::counts(input),
             "regimes" => tables::regimes(input),
+            "distance" => super::distance_tables::figures(input),
+            "crossovers" => super::distance_tables::crossovers(input),
             "acceptance" => tables::acceptance(input),
             "sabotage" => tables::sabotage(input),
             other => return Err(format!("unknown table `{other}`")),

@@ -3,6 +3,7 @@
 mod composed;
 mod counts;
 pub mod cpu;
+mod distance;
 pub mod latency;
 pub mod micro;
 pub mod regime;
@@ -64,6 +65,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
+        distance: distance::result(run),
         cpu_pairs: pairs,
     };
     if run.run.status == Status::Invalid {
