@@ -4,6 +4,8 @@
 //! connections ([`connection`]) and stamps every request four times ([`outcome`]). [`decoy`] loads
 //! Redis beside it. [`wallet`] holds the credentials.
 //!
+//! [`h2`] executes a schedule over HTTP/2, on hyper's connections.
+//!
 //! Deliberately absent: a connection pool that hides waiting, a queue without a bound, a histogram
 //! on the hot path. The driver fills one preallocated row per request; everything else happens
 //! after the drain.
@@ -12,6 +14,7 @@ pub mod connection;
 pub mod decoy;
 pub mod driver;
 pub mod exchange;
+pub mod h2;
 pub mod outcome;
 pub mod pacer;
 pub mod schedule;
