@@ -2,7 +2,8 @@
 //!
 //! A schedule is computed before the run ([`schedule`]); [`driver`] executes it over plain
 //! connections ([`connection`]) and stamps every request four times ([`outcome`]). [`decoy`] loads
-//! Redis beside it. [`wallet`] holds the credentials.
+//! Redis beside it. [`wallet`] holds the credentials. A [`mix`] says what is asked and how often,
+//! [`zipf`] of whom; [`piles`] prepares it and a [`deck`] deals it.
 //!
 //! [`h2`] executes a schedule over HTTP/2, on hyper's connections.
 //!
@@ -11,12 +12,16 @@
 //! after the drain.
 
 pub mod connection;
+pub mod deck;
 pub mod decoy;
 pub mod driver;
 pub mod exchange;
 pub mod h2;
+pub mod mix;
 pub mod outcome;
 pub mod pacer;
+pub mod piles;
 pub mod schedule;
 mod target;
 pub mod wallet;
+pub mod zipf;
