@@ -19,12 +19,17 @@ use authbench_harness::load::outcome::{Outcome, Row, ledger, nearest_rank};
 use authbench_harness::load::pacer::Pacing;
 use authbench_harness::load::schedule::{Arrivals, stream};
 use authbench_harness::load::wallet::{self, Account};
+use authbench_harness::measure::block::driver_settings;
+use authbench_harness::plan::{Plan, Profile};
 use authbench_harness::server::child::ServerChild;
 use server_support::*;
 
 fn settings(timeout_ms: u64, backlog_limit: usize) -> DriverSettings {
-    let timeout = Duration::from_millis(timeout_ms);
-    DriverSettings { pacing: Pacing::Exact, timeout, backlog_limit }
+    let mut settings = driver_settings(&Plan::shipped(Profile::Smoke).unwrap());
+    settings.pacing = Pacing::Exact;
+    settings.timeout = Duration::from_millis(timeout_ms);
+    settings.backlog_limit = backlog_limit;
+    settings
 }
 
 fn ops(rate: u64, length_ms: u64, exchanges: u32) -> Vec<Op> {
@@ -236,8 +241,8 @@ fn the_ledger_closes_over_timeouts_sheds_and_cut_connections() {
         let waited_ms = row.response_ns() / 1_000_000;
         assert!(waited_ms >= 200, "timed out after {waited_ms} ms");
     }
-    // It recovers: the last requests of all are answered.
-    assert_eq!(done.executed.rows.last().unwrap().outcome, Outcome::Expected, "{l:?}");
+    let recovered = done.executed.rows[800..].iter().any(|row| row.outcome == Outcome::Expected);
+    assert!(recovered && done.executed.reconnects > 0, "{l:?}");
 }
 
 #[test]
@@ -246,6 +251,8 @@ fn what_does_not_speak_http_2_is_a_connection_error_and_a_refusal_is_none() {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            // The preface first: a socket that is gone before it is written is no server at all.
+            let _ = stream.read(&mut [0; 24]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         }
     });

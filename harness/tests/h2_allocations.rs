@@ -10,20 +10,24 @@ use allocation_counter::measure;
 use authbench::credential::Carrier;
 use authbench::identity::SubjectId;
 use authbench::strategy::StrategyKind;
-use authbench_harness::load::driver::{Driver, DriverSettings, Mode};
+use authbench_harness::load::driver::{Driver, Mode};
 use authbench_harness::load::exchange::Op;
 use authbench_harness::load::h2::{H2Driver, H2Exchange};
 use authbench_harness::load::outcome::ledger;
 use authbench_harness::load::pacer::Pacing;
 use authbench_harness::load::wallet::{self, Account};
+use authbench_harness::measure::block::driver_settings;
+use authbench_harness::plan::{Plan, Profile};
 use server_support::*;
 
 const REQUESTS: u32 = 1_000;
 
 #[test]
 fn allocations_of_a_request_are_counted() {
-    let timeout = Duration::from_secs(10);
-    let settings = DriverSettings { pacing: Pacing::Exact, timeout, backlog_limit: 10_000 };
+    let mut settings = driver_settings(&Plan::shipped(Profile::Smoke).unwrap());
+    settings.pacing = Pacing::Exact;
+    settings.timeout = Duration::from_secs(10);
+    settings.backlog_limit = 10_000;
     let server = start(&config(StrategyKind::SessionMemory, Carrier::Bearer, None));
     let address = server.data();
     let mut plain = Driver::new(settings).unwrap();

@@ -20,6 +20,8 @@ use authbench_harness::load::piles::{Order, twin_config};
 use authbench_harness::load::schedule::{Arrivals, stream};
 use authbench_harness::load::wallet::{self, Account, Wallet, call_all};
 use authbench_harness::load::zipf::Popularity;
+use authbench_harness::measure::block::driver_settings;
+use authbench_harness::plan::{Plan, Profile};
 use authbench_harness::server::child::ServerChild;
 use server_support::*;
 
@@ -27,8 +29,11 @@ const REQUESTS: u64 = 600;
 const WALLET: u64 = 50;
 
 fn settings() -> DriverSettings {
-    let timeout = Duration::from_secs(10);
-    DriverSettings { pacing: Pacing::Exact, timeout, backlog_limit: 10_000 }
+    let mut settings = driver_settings(&Plan::shipped(Profile::Smoke).unwrap());
+    settings.pacing = Pacing::Exact;
+    settings.timeout = Duration::from_secs(10);
+    settings.backlog_limit = 10_000;
+    settings
 }
 
 /// Every kind, often enough that 600 requests hold some of each.

@@ -15,8 +15,9 @@ use super::deck::Deck;
 use super::driver::{Driver, DriverSettings};
 use super::exchange::{Exchange, Expect};
 use super::mix::{Kind, Mix};
+use super::outcome::Row;
 use super::schedule::stream;
-use super::wallet::{self, Account, call_all, credential_of, log_in, tampered, verify};
+use super::wallet::{Account, Answers, call_all, credential_of, log_in, tampered, verify};
 use super::zipf::Popularity;
 use crate::server::config::ServeConfig;
 
@@ -188,13 +189,11 @@ impl Maker<'_> {
         if self.order.mix.refresh == 0 {
             return Ok(Vec::new());
         }
-        let mut subjects = self.subjects(Kind::Refresh, self.size(Kind::Refresh) + 1);
-        let (mut credentials, _) = log_in(driver, self.account, &subjects)?;
-        let tried = credentials.split_off(1);
-        let (tried, rest) = (credentials, tried);
-        subjects.truncate(1);
+        let subjects = self.subjects(Kind::Refresh, self.size(Kind::Refresh) + 1);
+        let (credentials, _) = log_in(driver, self.account, &subjects)?;
+        let (tried, rest) = credentials.split_at(1);
         // Good just before, so that a refusal is the renewal's and not the credential's.
-        verify(driver, self.account, &subjects, &tried)?;
+        verify(driver, self.account, &subjects[..1], tried)?;
         let (rows, answers) =
             self.call(driver, &[self.post("/refresh", &tried[0], Expect::Any)])?;
         let name = self.order.strategy.name();
@@ -251,7 +250,7 @@ impl Maker<'_> {
         &self,
         driver: &mut Driver,
         exchanges: &[Exchange],
-    ) -> anyhow::Result<(Vec<super::outcome::Row>, wallet::Answers)> {
+    ) -> anyhow::Result<(Vec<Row>, Answers)> {
         call_all(driver, self.account.target, exchanges)
     }
 }
