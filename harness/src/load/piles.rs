@@ -91,7 +91,7 @@ impl Deck {
             (Kind::Logout, makes.logouts(driver)?),
             (Kind::Refresh, makes.refreshes(driver)?),
         ];
-        piles.push((Kind::Expired, makes.expired(driver, dying)?));
+        piles.push((Kind::Expired, makes.expired(driver, &dying)?));
         let count = u32::try_from(order.valid.len()).context("too many credentials")?;
         let law = Popularity::new(count, order.mix.zipf_milli, order.seed, order.purpose)?;
         let deck = Self::assemble(order.mix, account.target, piles, law)?;
@@ -230,7 +230,7 @@ impl Maker<'_> {
     }
 
     /// Waits until they have expired. The floor judges no time: there they go on working.
-    fn expired(&self, driver: &mut Driver, dead: ShortLived) -> anyhow::Result<Vec<Exchange>> {
+    fn expired(&self, driver: &mut Driver, dead: &ShortLived) -> anyhow::Result<Vec<Exchange>> {
         thread::sleep(Duration::from_secs(dead.gone_at_s).saturating_sub(unix_now()));
         if self.order.strategy.properties().family == Family::Floor {
             return Ok(verify(driver, self.account, &dead.subjects, &dead.credentials)?.0);
