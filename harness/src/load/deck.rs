@@ -1,4 +1,4 @@
-//! A deck: the verified exchanges of one server for one mix, dealt as schedules and counted by kind.
+//! A deck: the verified exchanges of one server for one mix, dealt as schedules, counted by kind.
 
 use anyhow::{Context as _, bail, ensure};
 use rand::{Rng, RngExt as _};
