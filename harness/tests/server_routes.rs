@@ -99,7 +99,7 @@ fn every_denial_is_the_same_answer() {
         let before = server.counters().unwrap();
         let mut answers = Vec::new();
         for head in bad_heads {
-            for route in ["GET /me", "POST /logout", "POST /logout-all"] {
+            for route in ["GET /me", "POST /refresh", "POST /logout", "POST /logout-all"] {
                 answers.push(request(data, route, head, ""));
             }
         }
@@ -122,6 +122,28 @@ fn every_denial_is_the_same_answer() {
         assert_eq!(denied, answers.len() as u64, "{name}");
         assert_eq!(after.requests - before.requests, denied + 1, "{name}");
         assert_eq!(after.admitted - before.admitted, 1, "{name}");
+    });
+}
+
+/// No registered strategy renews: the answer is a denial like any other, and the credential stays.
+#[test]
+fn a_strategy_that_does_not_renew_refuses_and_leaves_the_credential() {
+    for_each_server(|kind, carrier, server| {
+        let (name, data) = (kind.name(), server.data());
+        let credential = login(data, SUBJECT).credential(carrier);
+        let before = server.counters().unwrap();
+        let refused = with(data, "POST /refresh", carrier, &credential);
+        assert_eq!(refused.status, 401, "{name}");
+        assert_never_stored(&refused);
+        assert!(refused.all("set-cookie").is_empty(), "{name}");
+        let missing = request(data, "POST /refresh", &[], "");
+        assert_eq!((refused.headers, refused.body), (missing.headers, missing.body), "{name}");
+        assert_eq!(with(data, "GET /me", carrier, &credential).status, 200, "{name}");
+        let after = server.counters().unwrap();
+        let grown = |why: &str| after.denied[why] - before.denied[why];
+        assert_eq!((grown("not-renewable"), grown("missing")), (1, 1), "{name}");
+        assert_eq!(after.requests - before.requests, 3, "{name}");
+        assert_eq!(after.refreshes, 0, "{name}");
     });
 }
 
@@ -191,13 +213,14 @@ fn what_is_not_a_route_is_said_in_the_same_way() {
         ("POST /stop", 404),
         ("GET /login", 405),
         ("GET /logout", 405),
+        ("GET /refresh", 405),
         ("POST /me", 405),
     ] {
         let answer = request(server.data(), line, &[], "");
         assert_eq!(answer.status, status, "{line}");
         assert_never_stored(&answer);
     }
-    assert_eq!(server.counters().unwrap().requests, 7);
+    assert_eq!(server.counters().unwrap().requests, 8);
 }
 
 #[test]

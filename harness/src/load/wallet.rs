@@ -38,9 +38,11 @@ impl Account {
         Exchange::new(method, self.address, path, &self.header_line(credential), "", expect)
     }
 
-    fn login(&self, subject: SubjectId) -> Exchange {
+    /// A login of `subject`.
+    #[must_use]
+    pub fn login(&self, subject: SubjectId, expect: Expect) -> Exchange {
         let body = format!("{{\"subject\":\"{subject}\"}}");
-        Exchange::new("POST", self.address, "/login", "", &body, Expect::Any)
+        Exchange::new("POST", self.address, "/login", "", &body, expect)
     }
 }
 
@@ -88,7 +90,7 @@ pub fn log_in(
     account: Account,
     subjects: &[SubjectId],
 ) -> anyhow::Result<(Vec<String>, u64)> {
-    let logins: Vec<Exchange> = subjects.iter().map(|s| account.login(*s)).collect();
+    let logins: Vec<Exchange> = subjects.iter().map(|s| account.login(*s, Expect::Any)).collect();
     let (rows, answers) = call_all(driver, account.target, &logins)?;
     let mut credentials = Vec::with_capacity(answers.len());
     for (row, answer) in rows.iter().zip(&answers) {
@@ -190,13 +192,16 @@ fn body_of(answer: &[u8]) -> &[u8] {
     head_end.map_or(&[][..], |at| &answer[at + 4..])
 }
 
-/// Reads the credential out of a login's answer.
-fn credential_of(carrier: Carrier, answer: &[u8]) -> anyhow::Result<String> {
+/// Reads the credential out of the answer to a login or a renewal.
+///
+/// # Errors
+/// When it carries none.
+pub fn credential_of(carrier: Carrier, answer: &[u8]) -> anyhow::Result<String> {
     match carrier {
         Carrier::Bearer => {
-            let body: serde_json::Value = serde_json::from_slice(body_of(answer))
-                .context("the login's answer is not JSON")?;
-            let token = body["access_token"].as_str().context("the login handed out no token")?;
+            let body: serde_json::Value =
+                serde_json::from_slice(body_of(answer)).context("the answer is not JSON")?;
+            let token = body["access_token"].as_str().context("the answer hands out no token")?;
             Ok(token.to_owned())
         }
         Carrier::Cookie => {
@@ -210,7 +215,7 @@ fn credential_of(carrier: Carrier, answer: &[u8]) -> anyhow::Result<String> {
                 .filter_map(|value| value.split(';').next())
                 .map(str::to_owned)
                 .next()
-                .context("the login set no cookie")
+                .context("the answer sets no cookie")
         }
     }
 }

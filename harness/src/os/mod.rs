@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod alarm;
+pub mod async_timer;
 pub mod hiccup;
 pub mod host;
 pub mod interrupt;

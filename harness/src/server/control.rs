@@ -58,8 +58,11 @@ pub struct Counters {
     pub denied: BTreeMap<String, u64>,
     /// Requests that could not be judged or served (503).
     pub outages: u64,
-    /// Credentials handed out.
+    /// Credentials handed out to logins.
     pub logins: u64,
+    /// Credentials traded for fresh ones.
+    #[serde(default)]
+    pub refreshes: u64,
     /// Logouts acknowledged, one credential or all of a subject's.
     pub revocations: u64,
     /// CPU of this process by its own account, user and system, nanoseconds (`getrusage`).

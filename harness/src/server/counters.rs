@@ -14,6 +14,7 @@ pub(super) struct Tally {
     pub(super) admitted: Count,
     pub(super) outages: Count,
     pub(super) logins: Count,
+    pub(super) refreshes: Count,
     pub(super) revocations: Count,
     denied: [Count; Denial::ALL.len()],
 }
@@ -50,6 +51,7 @@ impl Tally {
             denied: denied.map(|(d, n)| (d.name().to_owned(), n.get())).collect(),
             outages: self.outages.get(),
             logins: self.logins.get(),
+            refreshes: self.refreshes.get(),
             revocations: self.revocations.get(),
             cpu_ns: cpu::own_process_ns(),
         }

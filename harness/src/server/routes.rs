@@ -1,4 +1,4 @@
-//! The data routes: login, who am I, logout, logout everywhere, health.
+//! The data routes: login, who am I, renewal, logout, logout everywhere, health.
 
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub(super) fn router<S: AuthStrategy>(app: Arc<App<S>>) -> Router {
     Router::new()
         .route("/login", post(login::<S>).layer(login_limit))
         .route("/me", get(me::<S>))
+        .route("/refresh", post(refresh::<S>))
         .route("/logout", post(logout::<S>))
         .route("/logout-all", post(logout_all::<S>))
         .route("/health", get(health::<S>))
@@ -95,6 +96,24 @@ async fn me<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) -> Respo
     reply::principal(&who.principal)
 }
 
+/// Trades the credential for a fresh one, in the same carrier, where the strategy renews.
+async fn refresh<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> Response {
+    app.tally.requests.add_one();
+    let now = unix_now();
+    let renewed = match carrier::credential(app.carrier, &headers) {
+        Ok(credential) => app.strategy.refresh(credential, now).await,
+        Err(denial) => Err(denial.into()),
+    };
+    match renewed {
+        Ok(grant) => {
+            app.tally.admitted.add_one();
+            app.tally.refreshes.add_one();
+            carrier::hand_out(app.carrier, &grant, now)
+        }
+        Err(why) => refused(app.refuse(&why)),
+    }
+}
+
 async fn logout<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> Response {
     app.tally.requests.add_one();
     let now = unix_now();
@@ -146,7 +165,105 @@ async fn method_not_allowed<S: AuthStrategy>(State(app): Shared<S>) -> Response 
 
 #[cfg(test)]
 mod tests {
+    use authbench::credential::{Carrier, Credential, Grant, Secret};
+    use authbench::error::{BuildError, Denial, Outage};
+    use authbench::identity::{Principal, UnixTime};
+    use authbench::strategy::StrategyKind;
+    use authbench::strategy::contract::{Deps, Properties};
+
     use super::*;
+    use crate::server::counters::Tally;
+
+    /// A strategy that renews, and does nothing else.
+    struct Renewing;
+
+    impl AuthStrategy for Renewing {
+        const PROPERTIES: Properties = StrategyKind::None.properties();
+
+        async fn build(_: &Deps) -> Result<Self, BuildError> {
+            Ok(Self)
+        }
+
+        async fn issue(&self, _: SubjectId, _: UnixTime) -> Result<Grant, Outage> {
+            Err(Outage::new("never asked"))
+        }
+
+        async fn authenticate(
+            &self,
+            _: Credential<'_>,
+            _: UnixTime,
+        ) -> Result<Principal, AuthError> {
+            Err(Denial::Unknown.into())
+        }
+
+        async fn refresh(&self, old: Credential<'_>, now: UnixTime) -> Result<Grant, AuthError> {
+            match old.expose() {
+                "old" => Ok(Grant {
+                    access: Secret::new("new".to_owned()),
+                    refresh: None,
+                    expires_at: now.plus(60),
+                }),
+                "outage" => Err(Outage::new("down").into()),
+                _ => Err(Denial::Unknown.into()),
+            }
+        }
+
+        async fn revoke(&self, _: Credential<'_>, _: UnixTime) -> Result<Revocation, AuthError> {
+            Ok(Revocation::AtExpiry)
+        }
+
+        async fn revoke_all(&self, _: SubjectId, _: UnixTime) -> Result<Revocation, Outage> {
+            Ok(Revocation::AtExpiry)
+        }
+
+        fn sweep(&self, _: UnixTime) {}
+    }
+
+    #[tokio::test]
+    async fn a_renewal_hands_out_the_fresh_credential_and_is_counted() {
+        for carrier in [Carrier::Bearer, Carrier::Cookie] {
+            let tally = Arc::new(Tally::default());
+            let tally_too = Arc::clone(&tally);
+            let app =
+                App { strategy: Renewing, carrier, tally: tally_too, spin_ns: 0, pinged: None };
+            let app = Arc::new(app);
+            let ask = async |credential: &str| {
+                let (name, value) = match carrier {
+                    Carrier::Bearer => ("authorization", format!("Bearer {credential}")),
+                    Carrier::Cookie => ("cookie", format!("{}={credential}", carrier::COOKIE_NAME)),
+                };
+                let mut headers = HeaderMap::new();
+                headers.insert(name, value.parse().unwrap());
+                refresh(State(Arc::clone(&app)), headers).await
+            };
+            let renewed = ask("old").await;
+            assert_eq!(renewed.status(), 200);
+            assert_eq!(renewed.headers()["cache-control"], "no-store");
+            let cookie =
+                renewed.headers().get("set-cookie").map(|v| v.to_str().unwrap().to_owned());
+            let body = axum::body::to_bytes(renewed.into_body(), 1_000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["expires_in"], 60);
+            match carrier {
+                Carrier::Bearer => {
+                    assert_eq!((&body["access_token"], cookie), (&"new".into(), None))
+                }
+                Carrier::Cookie => {
+                    let cookie = cookie.unwrap();
+                    assert!(
+                        cookie.starts_with("__Host-authbench=new; Path=/; Secure;"),
+                        "{cookie}"
+                    );
+                    assert!(cookie.ends_with("Max-Age=60"), "{cookie}");
+                }
+            }
+            assert_eq!(ask("other").await.status(), 401);
+            assert_eq!(ask("outage").await.status(), 503);
+            let counted = tally.read();
+            assert_eq!((counted.requests, counted.admitted, counted.refreshes), (3, 1, 1));
+            assert_eq!((counted.denied_total(), counted.outages, counted.logins), (1, 1, 0));
+        }
+    }
 
     #[test]
     fn a_login_names_exactly_one_subject() {
