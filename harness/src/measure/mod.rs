@@ -23,6 +23,7 @@ pub mod run;
 pub mod sabotage;
 pub mod slot;
 pub mod store;
+pub mod tools;
 pub mod window;
 
 pub mod calibration;

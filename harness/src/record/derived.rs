@@ -12,6 +12,7 @@ pub use super::distance::{
     CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,
 };
 use super::run::{Role, Status};
+pub use super::tools::ToolResult;
 
 /// Everything the reports and the decision draw on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +65,9 @@ pub struct Derived {
     /// What an entry weighs in the store.
     #[serde(default)]
     pub memory: Vec<MemoryResult>,
+    /// This driver beside other load generators.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolResult>,
     /// Revocation cost.
     pub revocation_cost: Vec<RevocationCostResult>,
     /// Revocation lag.

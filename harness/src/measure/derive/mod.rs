@@ -8,6 +8,7 @@ pub mod latency;
 pub mod micro;
 pub mod regime;
 pub mod revocation;
+pub mod tools;
 mod trust;
 mod withheld;
 
@@ -62,6 +63,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         layout_dependent: regime::layout_dependent(run),
         part_sums,
         memory: composed::memory(run),
+        tools: tools::tools(run),
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
