@@ -73,6 +73,8 @@ pub enum Verb {
     Load(cmd::load::Args),
     /// Render or check the pages and charts of a results folder
     Report(cmd::report::Args),
+    /// Hold the instrument against what is known
+    Selftest(cmd::selftest::Args),
     /// Check a run.json
     Validate(cmd::validate::Args),
     /// Print the JSON Schema of the records
@@ -94,6 +96,7 @@ impl Verb {
             Self::Serve(args) => cmd::serve::run(args),
             Self::Load(args) => cmd::load::run(args),
             Self::Report(args) => cmd::report::run(args),
+            Self::Selftest(args) => cmd::selftest::run(args),
             Self::Validate(args) => cmd::validate::run(args),
             Self::Schema(args) => cmd::schema::run(args),
         }

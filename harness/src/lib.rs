@@ -19,3 +19,5 @@ pub mod record;
 pub mod report;
 
 pub mod os;
+
+pub mod selftest;
