@@ -105,7 +105,11 @@ fn as_text(finished: &[Finished]) -> String {
         })
         .collect();
     let seconds: f64 = finished.iter().map(|one| one.took.as_secs_f64()).sum();
-    format!("{table}\n\n{reasons}{} of {} tests, {seconds:.0} s\n", counts.join(", "), finished.len())
+    format!(
+        "{table}\n\n{reasons}{} of {} tests, {seconds:.0} s\n",
+        counts.join(", "),
+        finished.len()
+    )
 }
 
 fn as_json(finished: &[Finished], scale: Scale) -> serde_json::Value {

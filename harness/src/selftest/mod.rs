@@ -14,12 +14,15 @@ pub mod stub;
 pub mod verdict;
 
 mod arrivals;
+mod bytes;
 mod cpu;
 mod distributions;
+mod effect;
 mod histograms;
 mod ledger;
 mod limit;
 mod queue;
+mod revocation;
 mod stall;
 
 use std::time::{Duration, Instant};
@@ -93,7 +96,10 @@ pub const TESTS: &[Acceptance] = &[
     test(6, "ledger", Kind::Deterministic, ledger::run),
     test(8, "histogram properties", Kind::Deterministic, histograms::properties),
     test(11, "CPU accounting", Kind::Timed, cpu::accounting),
+    test(12, "known effect", Kind::Statistical, effect::run),
     test(15, "self-limit", Kind::Timed, limit::run),
+    test(17, "bytes", Kind::Deterministic, bytes::run),
+    test(18, "revocation", Kind::Timed, revocation::run),
 ];
 
 const fn test(

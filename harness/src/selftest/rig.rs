@@ -3,12 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use authbench::credential::Carrier;
+use authbench::settings::Settings;
+use authbench::strategy::StrategyKind;
+use authbench::token::key::Keyring;
+
 use super::verdict::Verdict;
 use crate::load::driver::{Driver, DriverSettings, Executed, Mode};
 use crate::load::exchange::{Exchange, Expect, Op};
 use crate::load::outcome::{Row, nearest_rank};
 use crate::load::pacer::Pacing;
 use crate::load::schedule::{Arrivals, stream};
+use crate::server::config::{RedisConfig, ServeConfig};
 
 /// Nanoseconds of a second.
 pub const SECOND_NS: u64 = 1_000_000_000;
@@ -57,6 +63,22 @@ pub fn drive(
     let mut driver = Driver::new(settings)?;
     driver.add_target(address, connections)?;
     Ok(driver.execute(ops, &[get(address)], mode, false)?)
+}
+
+/// The configuration of a server of `kind` on free ports. Strategies that sign are of no use here.
+#[must_use]
+pub fn server_config(kind: StrategyKind, spin_ns: u64, redis: Option<RedisConfig>) -> ServeConfig {
+    ServeConfig {
+        strategy: kind,
+        carrier: Carrier::Bearer,
+        data: ([127, 0, 0, 1], 0).into(),
+        control: ([127, 0, 0, 1], 0).into(),
+        threads: 1,
+        settings: Settings::default(),
+        keys: Keyring::default(),
+        redis,
+        spin_ns,
+    }
 }
 
 /// The quantile `permille` of a figure of every row, by rank.
