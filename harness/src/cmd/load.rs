@@ -1,39 +1,42 @@
 //! `authbench load`: open-loop load on any URL, latency from the intended start.
 
+mod figures;
+mod knee;
+mod schedule;
+mod start;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use comfy_table::Table;
-use serde::Serialize;
 
+pub(super) use self::figures::Figures;
+use self::schedule::{Schedule, ScheduleArgs};
+use self::start::Start;
 use crate::cli::{Exit, UsageError};
-use crate::load::driver::{Driver, DriverSettings, Executed, Mode};
+use crate::load::driver::{Driver, DriverSettings, Mode};
 use crate::load::exchange::{Exchange, Expect, Op};
-use crate::load::outcome::{Row, ledger, nearest_rank};
 use crate::load::pacer::Pacing;
-use crate::load::schedule::{Arrivals, stream};
-use crate::measure::histogram::LatencyHistogram;
+use crate::load::schedule::sha256;
+use crate::load::segment::Segment;
+use crate::measure::drive::Drive;
+use crate::measure::histogram::HIGH_NS;
+use crate::measure::interval_log;
 use crate::os::cpu::thread_ns;
-use crate::record::run::Ledger;
+use crate::record::io::{sha256_hex, write_atomically};
+use crate::record::segment::{self, Scenario, SegmentRecord};
 
-/// Most requests one call may send: rows are kept in memory, and a typo must not fill it.
-const REQUESTS_MAX: u64 = 20_000_000;
-/// Above this 99th percentile of its own lateness the driver's latencies are not the target's.
-const SLIP_LIMIT_NS: u64 = 2_000_000;
-const PERMILLES: [u32; 5] = [500, 900, 990, 999, 1_000];
+/// A backlog holds what is due within this time.
+const BACKLOG_NS: u64 = 10_000_000_000;
 
 /// Arguments of `authbench load`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// http://host:port/path
     url: String,
-    /// Requests per second
-    #[arg(long, default_value_t = 1_000)]
-    rate: u64,
-    /// How long, in seconds
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
     /// Keep-alive connections
     #[arg(long, default_value_t = 16)]
     connections: u32,
@@ -46,21 +49,37 @@ pub struct Args {
     /// The status that counts as expected
     #[arg(long, default_value_t = 200)]
     expect: u16,
-    /// The arrival law
-    #[arg(long, value_enum, default_value = "poisson")]
-    arrivals: Arrivals,
     /// How the driver wakes
     #[arg(long, value_enum, default_value = "exact")]
     pacing: Pacing,
     /// Send whenever a connection is free instead: throughput, never latency
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["segment", "start_at"])]
     closed: bool,
     /// A request unanswered this long after its intended start has failed, milliseconds
     #[arg(long, default_value_t = 5_000)]
     timeout_ms: u64,
-    /// The schedule's seed
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Send every N-th request of the schedule only, from the k-th on; needs --start-at
+    #[arg(long, value_name = "k/N", requires = "start_at")]
+    segment: Option<Segment>,
+    /// Begin at this wall-clock instant, RFC 3339, UTC
+    #[arg(long, value_name = "INSTANT")]
+    start_at: Option<String>,
+    /// Write a segment record, which `authbench merge` adds to others
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Write an HdrHistogram interval log, one line per second and stamp
+    #[arg(long, value_name = "FILE")]
+    interval_log: Option<PathBuf>,
+    /// Look for the highest rate that is sustained
+    #[arg(long, conflicts_with_all =
+        ["closed", "segment", "start_at", "record", "interval_log", "rate", "seconds", "shape"])]
+    find_knee: bool,
+    /// --find-knee: the largest 99th percentile of response time allowed, milliseconds
+    #[arg(long, default_value_t = 5, requires = "find_knee")]
+    slo_ms: u64,
+    /// --find-knee: length of a step, seconds
+    #[arg(long, default_value_t = 2, requires = "find_knee")]
+    step_seconds: u64,
     /// The target is mine though it is not on this machine
     #[arg(long)]
     i_own_this: bool,
@@ -69,71 +88,149 @@ pub struct Args {
     json: bool,
 }
 
-/// What the load showed.
-#[derive(Debug, Serialize)]
-struct Findings {
-    mode: &'static str,
-    arrivals: &'static str,
-    pacing: &'static str,
-    rate_per_second: u64,
-    connections: u32,
-    ledger: Ledger,
-    achieved_per_second: f64,
-    /// (permille, response, service), nanoseconds; null with fewer than 100 samples beyond.
-    percentiles: Vec<(u32, Option<u64>, Option<u64>)>,
-    slip_p99_ns: u64,
-    driver_cpu_ns_per_request: u64,
-    reconnects: u64,
-    valid: bool,
-    invalid_reason: Option<String>,
-}
-
 /// Runs the verb.
 ///
 /// # Errors
 /// What was wrong, where, and what to do.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let (address, path) = target(args)?;
-    let requests = args.rate.saturating_mul(args.seconds);
-    if requests == 0 || requests > REQUESTS_MAX || args.connections == 0 {
-        return Err(UsageError(format!(
-            "rate x seconds is {requests}, over {} connections; at least 1 and at most \
-             {REQUESTS_MAX} requests, over at least 1 connection",
-            args.connections
-        ))
-        .into());
+    if args.find_knee {
+        return knee::run(args);
     }
+    let target = Target::of(args)?;
+    let schedule = args.schedule.schedule()?;
+    args.check()?;
+    let start =
+        args.start_at.as_deref().map(|text| Start::parse(text, SystemTime::now())).transpose()?;
+    let record = drive(args, &target, &schedule, start)?;
+    if let Some(file) = &args.record {
+        segment::write(file, &record)
+            .with_context(|| format!("the record {} cannot be written", file.display()))?;
+    }
+    let figures = Figures::of("this load", &record)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        figures.print();
+    }
+    Ok(if record.valid { Exit::Ok } else { Exit::Invalid })
+}
+
+impl Args {
+    /// What clap cannot check.
+    fn check(&self) -> anyhow::Result<()> {
+        let refuse = |what: String| Err(UsageError(what).into());
+        if self.connections == 0 {
+            return refuse("--connections is 0; a load needs at least 1".into());
+        }
+        let longest_ms = HIGH_NS / 1_000_000;
+        if self.timeout_ms == 0 || self.timeout_ms > longest_ms {
+            return refuse(format!(
+                "--timeout-ms is {}; at least 1 and at most {longest_ms}, the longest that the \
+                 histograms hold",
+                self.timeout_ms
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Sends the schedule, or this driver's part of it.
+fn drive(
+    args: &Args,
+    target: &Target,
+    schedule: &Schedule,
+    start: Option<Start>,
+) -> anyhow::Result<SegmentRecord> {
+    let segment = args.segment.unwrap_or(Segment::WHOLE);
+    let ops = segment.select(&schedule.ops);
+    let Some(first) = ops.first() else {
+        let what = format!("segment {segment} of {} requests has none", schedule.ops.len());
+        return Err(UsageError(what).into());
+    };
+    let backlog = schedule.shape.peak_in(BACKLOG_NS, schedule.length_ns);
+    let timeout = Duration::from_millis(args.timeout_ms);
+    let mut driver = connect(args, target, timeout, backlog.div_ceil(u64::from(segment.of())))?;
+    let mode = if args.closed { Mode::Closed } else { Mode::Open };
+    if let Some(start) = &start {
+        start.wait();
+    }
+    let (wall, late_start_ns) = (SystemTime::now(), start.map(|start| start.ago_ns()));
+    let before_ns = thread_ns();
+    let executed = driver.execute(&ops, std::slice::from_ref(&target.exchange), mode, false)?;
+    let cpu_ns = thread_ns() - before_ns;
+    let base_ns = executed.rows[0].intended_ns.saturating_sub(first.at_ns);
+    if let Some(file) = &args.interval_log {
+        // Closed loops have no schedule: their first request is the begin.
+        let begin = if args.closed { executed.rows[0].intended_ns } else { base_ns };
+        let text = interval_log::text(&executed.rows, begin, wall)?;
+        write_atomically(file, text.as_bytes())
+            .with_context(|| format!("the interval log {} cannot be written", file.display()))?;
+    }
+    let drive = Drive {
+        scenario: scenario(args, target, schedule, start.as_ref()),
+        seed: args.schedule.seed,
+        segment,
+        topology: if target.address.ip().is_loopback() { "colocated" } else { "split" },
+        base_ns,
+        executed: &executed,
+        cpu_ns,
+        late_start_ns,
+    };
+    Ok(drive.record())
+}
+
+fn scenario(args: &Args, target: &Target, schedule: &Schedule, start: Option<&Start>) -> Scenario {
+    Scenario {
+        request_sha256: sha256_hex(&target.exchange.request),
+        expect_status: args.expect,
+        mode: if args.closed { "closed" } else { "open" }.into(),
+        arrivals: args.schedule.arrivals.name().into(),
+        shape: schedule.shape.describe(),
+        length_ns: schedule.length_ns,
+        scheduled: schedule.ops.len() as u64,
+        schedule_sha256: sha256(&schedule.ops),
+        start_at: start.map(|start| humantime::format_rfc3339_nanos(start.wall).to_string()),
+        pacing: args.pacing.name().into(),
+        connections: args.connections,
+        timeout_ns: args.timeout_ms.saturating_mul(1_000_000),
+    }
+}
+
+/// Where the load goes, and what is sent there.
+#[derive(Debug)]
+struct Target {
+    address: SocketAddr,
+    exchange: Exchange,
+}
+
+impl Target {
+    fn of(args: &Args) -> anyhow::Result<Self> {
+        let (address, path) = target(args)?;
+        let headers: String = args.headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let expect = Expect::Status(args.expect);
+        let exchange = Exchange::new(&args.method, address, &path, &headers, "", expect);
+        Ok(Self { address, exchange })
+    }
+}
+
+/// A driver whose connections are open, to a target that answers.
+fn connect(
+    args: &Args,
+    target: &Target,
+    timeout: Duration,
+    backlog: u64,
+) -> anyhow::Result<Driver> {
+    let address = target.address;
     let mut driver = Driver::new(DriverSettings {
         pacing: args.pacing,
-        timeout: Duration::from_millis(args.timeout_ms),
-        backlog_limit: usize::try_from(args.rate.saturating_mul(10))?,
+        timeout,
+        backlog_limit: usize::try_from(backlog.max(1))?,
     })?;
     driver
         .add_target(address, args.connections as usize)
         .with_context(|| format!("cannot connect to {address}; is the server running?"))?;
-    let headers: String = args.headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let exchange =
-        Exchange::new(&args.method, address, &path, &headers, "", Expect::Status(args.expect));
-    probe(&mut driver, &exchange, address)?;
-
-    let mut rng = stream(args.seed, "load", 0);
-    let ops: Vec<Op> = args
-        .arrivals
-        .times(args.rate, args.seconds.saturating_mul(1_000_000_000), &mut rng)
-        .into_iter()
-        .map(|at_ns| Op { at_ns, target: 0, exchange: 0 })
-        .collect();
-    let mode = if args.closed { Mode::Closed } else { Mode::Open };
-    let before_ns = thread_ns();
-    let executed = driver.execute(&ops, &[exchange], mode, false)?;
-    let cpu_ns = thread_ns() - before_ns;
-    let findings = judge(args, &executed, cpu_ns);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        print(&findings);
-    }
-    Ok(if findings.valid { Exit::Ok } else { Exit::Invalid })
+    probe(&mut driver, &target.exchange, address)?;
+    Ok(driver)
 }
 
 /// Where to, and which path. Loopback, unless the caller vouches for the target.
@@ -183,95 +280,4 @@ fn probe(driver: &mut Driver, exchange: &Exchange, address: SocketAddr) -> anyho
         row.status
     );
     Ok(())
-}
-
-fn judge(args: &Args, executed: &Executed, cpu_ns: u64) -> Findings {
-    let ledger = ledger(&executed.rows);
-    let (mut response, mut service) = (LatencyHistogram::new(), LatencyHistogram::new());
-    for row in executed.rows.iter().filter(|row| row.was_answered()) {
-        response.record(row.response_ns());
-        service.record(row.service_ns());
-    }
-    let mut slips: Vec<u64> = executed.rows.iter().map(Row::slip_ns).collect();
-    let slip_p99_ns = nearest_rank(&mut slips, 990);
-    let begin = executed.rows.iter().map(|r| r.intended_ns).min().unwrap_or(0);
-    let end = executed.rows.iter().map(|r| r.done_ns).max().unwrap_or(0);
-    let seconds = (end.saturating_sub(begin) as f64 / 1e9).max(1e-9);
-    let is_late = !args.closed && slip_p99_ns > SLIP_LIMIT_NS;
-    let percentiles = PERMILLES
-        .into_iter()
-        .map(|p| match p {
-            1_000 => (p, response.max_ns(), service.max_ns()),
-            _ => (p, response.supported_percentile(p), service.supported_percentile(p)),
-        })
-        .collect();
-    Findings {
-        mode: if args.closed { "closed" } else { "open" },
-        arrivals: args.arrivals.name(),
-        pacing: args.pacing.name(),
-        rate_per_second: args.rate,
-        connections: args.connections,
-        achieved_per_second: response.len() as f64 / seconds,
-        percentiles,
-        slip_p99_ns,
-        driver_cpu_ns_per_request: cpu_ns / ledger.scheduled.max(1),
-        reconnects: executed.reconnects,
-        valid: !is_late,
-        invalid_reason: is_late.then(|| {
-            format!(
-                "the driver itself was late: 99th percentile of slip {} us, limit {} us; lower the \
-                 rate or free a core",
-                slip_p99_ns / 1_000,
-                SLIP_LIMIT_NS / 1_000
-            )
-        }),
-        ledger,
-    }
-}
-
-fn print(findings: &Findings) {
-    let l = findings.ledger;
-    println!(
-        "{} loop, {} arrivals at {}/s, {} pacing, {} connections",
-        findings.mode,
-        findings.arrivals,
-        findings.rate_per_second,
-        findings.pacing,
-        findings.connections
-    );
-    println!(
-        "scheduled {} = expected {} + wrong outcome {} + http error {} + connection error {} + \
-         timeout {} + shed {}",
-        l.scheduled,
-        l.expected,
-        l.wrong_outcome,
-        l.http_error,
-        l.connection_error,
-        l.timeout,
-        l.shed
-    );
-    println!(
-        "answered {:.0}/s; driver {} ns of CPU a request, slip p99 {} us, {} reconnects",
-        findings.achieved_per_second,
-        findings.driver_cpu_ns_per_request,
-        findings.slip_p99_ns / 1_000,
-        findings.reconnects
-    );
-    if let Some(reason) = &findings.invalid_reason {
-        println!("INVALID: {reason}");
-        return;
-    }
-    let mut table = Table::new();
-    table.set_header(["percentile", "response (from intended start)", "service (from first byte)"]);
-    let shown = |ns: Option<u64>| {
-        ns.map_or_else(|| "n too small".to_owned(), |ns| format!("{:.1} us", ns as f64 / 1e3))
-    };
-    for (permille, response, service) in &findings.percentiles {
-        let name = match permille {
-            1_000 => "max".to_owned(),
-            p => format!("p{}", f64::from(*p) / 10.0),
-        };
-        table.add_row([name, shown(*response), shown(*service)]);
-    }
-    println!("{table}");
 }

@@ -4,6 +4,7 @@ pub mod collect;
 pub mod doctor;
 pub mod list;
 pub mod load;
+pub mod merge;
 pub mod micro;
 pub mod report;
 pub mod run;

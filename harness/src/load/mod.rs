@@ -1,6 +1,7 @@
 //! The driver: seeded schedules, connections, stamps, a ledger that closes.
 //!
-//! A schedule is computed before the run ([`schedule`]); [`driver`] executes it over plain
+//! A schedule is computed before the run ([`schedule`], [`shape`]), whole or one driver's part of it
+//! ([`segment`]); [`driver`] executes it over plain
 //! connections ([`connection`]) and stamps every request four times ([`outcome`]). [`decoy`] loads
 //! Redis beside it. [`wallet`] holds the credentials.
 //!
@@ -12,8 +13,11 @@ pub mod connection;
 pub mod decoy;
 pub mod driver;
 pub mod exchange;
+pub mod knee;
 pub mod outcome;
 pub mod pacer;
 pub mod schedule;
+pub mod segment;
+pub mod shape;
 mod target;
 pub mod wallet;

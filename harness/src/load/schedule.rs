@@ -4,6 +4,9 @@ use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Exp1};
 use rand_pcg::Pcg64;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::exchange::Op;
 
 /// The law that gaps between arrivals follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, clap::ValueEnum)]
@@ -60,6 +63,19 @@ pub fn stream(seed: u64, purpose: &str, index: u64) -> Pcg64 {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     Pcg64::seed_from_u64(seed ^ hash)
+}
+
+/// SHA-256 of a schedule, hexadecimal: of `(at_ns, target, exchange)` of every request in order,
+/// little-endian in 8, 4 and 4 bytes. Two drivers that print the same send the same.
+#[must_use]
+pub fn sha256(ops: &[Op]) -> String {
+    let mut hash = Sha256::new();
+    for op in ops {
+        hash.update(op.at_ns.to_le_bytes());
+        hash.update(op.target.to_le_bytes());
+        hash.update(op.exchange.to_le_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A random order of `0..n` (Fisher-Yates).

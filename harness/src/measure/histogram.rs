@@ -126,10 +126,23 @@ impl LatencyHistogram {
         if self.n == 0 {
             return None;
         }
-        // The rank is found in integers: 0.999 * 1000 is above 999 in floating point.
-        let rank = (u128::from(self.n) * u128::from(permille.min(1000))).div_ceil(1000).max(1);
+        self.value_at_rank(rank_of(self.n, permille))
+    }
+
+    /// The `rank`-th smallest value, from 1, to 0.1 %, nanoseconds; `None` where there is none.
+    #[must_use]
+    pub fn value_at_rank(&self, rank: u64) -> Option<u64> {
+        if rank == 0 || rank > self.n {
+            return None;
+        }
         let value = self.buckets.value_at_quantile((rank as f64 - 0.5) / self.n as f64);
         Some(value.clamp(self.min_ns, self.max_ns))
+    }
+
+    /// The buckets, for other formats than the record's.
+    #[must_use]
+    pub const fn buckets(&self) -> &Buckets<u64> {
+        &self.buckets
     }
 
     /// As [`Self::percentile`], but only with [`SAMPLES_BEYOND`] values beyond it.
@@ -221,6 +234,14 @@ impl LatencyHistogram {
     const fn exact(&self) -> (u64, u64, u64, u64, u64) {
         (self.n, self.min_ns, self.max_ns, self.sum_ns, self.out_of_range)
     }
+}
+
+/// The rank, from 1, of the value that `permille` thousandths of `n` do not exceed. Found in
+/// integers: 0.999 * 1000 is above 999 in floating point.
+#[must_use]
+pub fn rank_of(n: u64, permille: u32) -> u64 {
+    let rank = (u128::from(n) * u128::from(permille.min(1000))).div_ceil(1000).max(1);
+    u64::try_from(rank).unwrap_or(u64::MAX)
 }
 
 /// Whether `n` values leave [`SAMPLES_BEYOND`] beyond the percentile `permille`.

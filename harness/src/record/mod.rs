@@ -13,6 +13,7 @@ mod json;
 mod loops;
 mod measured;
 pub mod run;
+pub mod segment;
 
 /// The schema of `run.json`. A reader refuses a record of a schema it does not know.
 pub const RUN_SCHEMA: &str = "authbench.run/1";
