@@ -11,6 +11,7 @@
 
 pub mod connection;
 pub mod decoy;
+pub mod delay_line;
 pub mod driver;
 pub mod exchange;
 pub mod knee;

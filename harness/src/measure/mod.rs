@@ -9,6 +9,7 @@ pub mod contestant;
 pub mod drive;
 pub mod in_flight;
 pub mod interval_log;
+pub mod distance;
 pub mod lag;
 pub mod loops;
 pub mod merge;

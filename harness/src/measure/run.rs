@@ -224,6 +224,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         sizes: Vec::new(),
         revocation_cost: Vec::new(),
         revocation_lag: Vec::new(),
+        distance: Vec::new(),
         checks: Vec::new(),
         not_measured: Vec::new(),
     })

@@ -1,9 +1,11 @@
 //! Made-up records with a known truth: what the computations are tested on, and what a page can be
 //! drawn from without measuring. Nothing here is ever written to a results folder.
 
+mod distance;
 mod loops;
 mod parts;
 
+pub use distance::with_distance;
 pub use loops::{LOOPED_NS, alone, with_loops};
 pub use parts::{LAG_LIFETIME_S, micro_ratio};
 

@@ -1,5 +1,6 @@
 //! What only the operating system can tell; everything Linux-only is here, with its fallback.
 
+pub mod alarm;
 pub mod host;
 pub mod interrupt;
 pub mod machine;

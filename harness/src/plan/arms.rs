@@ -28,6 +28,13 @@ const fn usual_carrier(kind: StrategyKind) -> Carrier {
     }
 }
 
+/// A strategy as an arm of its own: its usual carrier, nothing added.
+#[must_use]
+pub fn usual_arm(kind: StrategyKind) -> PlannedArm {
+    let role = if is_floor(kind) { Role::Baseline } else { Role::Contender };
+    arm(kind, role, usual_carrier(kind), "", 0)
+}
+
 fn is_floor(kind: StrategyKind) -> bool {
     kind.properties().family == Family::Floor
 }
@@ -60,14 +67,8 @@ pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, Pla
         }
     };
     let keep = |kind: StrategyKind| only.is_empty() || is_floor(kind) || only.contains(&kind);
-    let mut arms: Vec<PlannedArm> = selected
-        .into_iter()
-        .filter(|kind| keep(*kind))
-        .map(|kind| {
-            let role = if is_floor(kind) { Role::Baseline } else { Role::Contender };
-            arm(kind, role, usual_carrier(kind), "", 0)
-        })
-        .collect();
+    let mut arms: Vec<PlannedArm> =
+        selected.into_iter().filter(|kind| keep(*kind)).map(usual_arm).collect();
     for control in &plan.control {
         let kind = parse(&control.strategy)?;
         if keep(kind) {

@@ -4,8 +4,10 @@
 //! takes every registered strategy, so that a new one is measured without touching a plan.
 
 mod arms;
+mod distance;
 mod file;
 pub mod strategies;
 
-pub use arms::{PlannedArm, expand};
+pub use arms::{PlannedArm, expand, usual_arm};
+pub use distance::SweepPlan;
 pub use file::{ArmSelection, Control, Plan, PlanError, Profile};

@@ -7,6 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
+pub use super::distance::{
+    CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,
+};
 use super::run::{Role, Status};
 
 /// Everything the reports and the decision draw on.
@@ -50,6 +53,9 @@ pub struct Derived {
     pub revocation_cost: Vec<RevocationCostResult>,
     /// Revocation lag.
     pub revocation_lag: Vec<RevocationLagResult>,
+    /// The store at a distance, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<DistanceResult>,
     /// The figures a reader needs to decide whether to believe the rest.
     pub trust: Vec<TrustRow>,
 }

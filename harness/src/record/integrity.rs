@@ -39,6 +39,7 @@ pub fn findings(run: &Run) -> Vec<Finding> {
         histogram(&place, "latency", &row.latency, &mut found);
     }
     super::loops::findings(run, &mut found);
+    super::distance::findings(run, &mut found);
     found
 }
 
@@ -158,7 +159,7 @@ pub(super) fn lengths(
     }
 }
 
-fn ledger(place: &str, ledger: Ledger, found: &mut Vec<Finding>) {
+pub(super) fn ledger(place: &str, ledger: Ledger, found: &mut Vec<Finding>) {
     if !ledger.closes() {
         let what = format!(
             "the ledger does not close: {} scheduled, {} accounted for",
@@ -170,7 +171,13 @@ fn ledger(place: &str, ledger: Ledger, found: &mut Vec<Finding>) {
 }
 
 /// Three sound histograms, and one latency for every request answered as expected.
-fn latency(place: &str, name: &str, all: &Latency, admitted: u64, found: &mut Vec<Finding>) {
+pub(super) fn latency(
+    place: &str,
+    name: &str,
+    all: &Latency,
+    admitted: u64,
+    found: &mut Vec<Finding>,
+) {
     histogram(place, &format!("{name}.response"), &all.response, found);
     histogram(place, &format!("{name}.service"), &all.service, found);
     histogram(place, &format!("{name}.slip"), &all.slip, found);

@@ -7,6 +7,7 @@ mod bench;
 pub mod criterion;
 pub mod derived;
 mod derived_bench;
+pub mod distance;
 pub mod integrity;
 pub mod io;
 mod json;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::bench::{HeaderBlock, LimitRow, MemoryRow, MicroCell, Timer, WireRow};
+pub use super::distance::DistanceCell;
 pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
@@ -49,6 +50,9 @@ pub struct Run {
     pub revocation_cost: Vec<RevocationCost>,
     /// How long a revoked credential went on working.
     pub revocation_lag: Vec<RevocationLag>,
+    /// Store strategies with their store at a distance, and what they are read against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distance: Vec<DistanceCell>,
     /// Every validity check of the run, passed or failed.
     pub checks: Vec<Check>,
     /// What the plan asked for and the run could not measure.

@@ -2,6 +2,7 @@
 
 mod composed;
 pub mod cpu;
+mod distance;
 pub mod latency;
 pub mod micro;
 pub mod revocation;
@@ -54,6 +55,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
+        distance: distance::result(run),
         cpu_pairs: pairs,
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn assemble(
         sizes: ARMS.iter().map(sizes).collect(),
         revocation_cost: if full { revocation_cost(rng, shape.blocks) } else { vec![] },
         revocation_lag: if full { revocation_lag(rng) } else { vec![] },
+        distance: vec![],
         checks: vec![],
         not_measured: vec![NotMeasured {
             what: "session-postgres".into(),

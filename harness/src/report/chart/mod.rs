@@ -2,6 +2,7 @@
 
 mod algorithms;
 pub mod cpu;
+mod distance;
 mod frontier;
 pub mod headline;
 pub mod labels;
@@ -120,6 +121,7 @@ pub fn all(input: &Input<'_>) -> anyhow::Result<Vec<Chart>> {
         sizes::chart(input)?,
         revocation::chart(input)?,
         lag::chart(input)?,
+        distance::chart(input)?,
     ];
     Ok(charts.into_iter().flatten().collect())
 }
