@@ -77,6 +77,8 @@ pub enum Verb {
     Report(cmd::report::Args),
     /// Hold the instrument against what is known
     Selftest(cmd::selftest::Args),
+    /// Compare two kept runs; exit with 3 when the second is worse
+    Compare(cmd::compare::Args),
     /// Check a run.json
     Validate(cmd::validate::Args),
     /// Print the JSON Schema of the records
@@ -100,6 +102,7 @@ impl Verb {
             Self::Merge(args) => cmd::merge::run(args),
             Self::Report(args) => cmd::report::run(args),
             Self::Selftest(args) => cmd::selftest::run(args),
+            Self::Compare(args) => cmd::compare::run(args),
             Self::Validate(args) => cmd::validate::run(args),
             Self::Schema(args) => cmd::schema::run(args),
         }

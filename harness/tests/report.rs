@@ -229,6 +229,50 @@ fn a_run_that_may_not_be_cited_says_so_before_anything_else() {
     assert!(!banner(&standard).0.contains("> **"), "{}", banner(&standard).0);
 }
 
+/// Rows of the tables below a heading.
+fn rows_of<'a>(markdown: &'a str, heading: &str) -> Vec<&'a str> {
+    let section = markdown.split("\n## ").find(|part| part.starts_with(heading));
+    section.expect("the section is there").lines().filter(|line| line.starts_with("| `")).collect()
+}
+
+#[test]
+fn an_invalid_run_publishes_counts_and_no_figure() {
+    let mut run = synthetic::run(1);
+    let headings = ["What does faster revocation cost?", "CPU per request", "Latency"];
+    // The same record, valid, has them: the control of this test.
+    let valid = pages(&run);
+    assert!(rows_of(&valid["REPORT.md"], headings[0]).iter().any(|row| row.contains(" to ")));
+    assert!(rows_of(&valid["REPORT.md"], headings[1]).iter().any(|row| row.contains(" to ")));
+    assert!(rows_of(&valid["REPORT.md"], headings[2]).iter().any(|row| row.contains("slower")));
+    assert!(valid.keys().any(|name| name.starts_with("charts/")));
+
+    run.run.status = Status::Invalid;
+    run.run.reasons = vec!["outcomes: one answer other than expected".into()];
+    let derived = derive(&run, &"0".repeat(64));
+    let why = "the run is invalid: outcomes: one answer other than expected";
+    assert_eq!(derived.withheld.as_deref(), Some(why));
+    assert!(derived.cpu_pairs.is_empty() && derived.micro.is_empty() && derived.rulers.is_empty());
+    assert!(derived.arms.iter().all(|arm| arm.requests > 0 && arm.cpu_verdict.is_none()));
+    assert!(derived.trust.len() > 10, "the trust panel stays");
+    let files = pages(&run);
+    let markdown = &files["REPORT.md"];
+    assert!(markdown.contains("> **INVALID RUN.") && markdown.contains(why));
+    for heading in headings {
+        for row in rows_of(markdown, heading) {
+            for word in [" to ", " µs", " %", "dearer", "equivalent", "slower", "undecided"] {
+                // The reason in a row's note is no figure.
+                assert!(!row.replace(why, "").contains(word), "{heading}: {row}");
+            }
+        }
+    }
+    assert!(!files.keys().any(|name| name.starts_with("charts/")), "nothing is drawn");
+    for text in [markdown, &files["report.html"]] {
+        assert!(!text.contains("<figure>") && !text.contains("dearer"));
+        assert!(text.contains("in 8,") || text.contains("requests"), "counts stay");
+    }
+    assert!(markdown.contains("| Is every scheduled request accounted for? |"));
+}
+
 #[test]
 fn a_run_without_load_has_no_part_of_one() {
     let run = synthetic::alone(1);

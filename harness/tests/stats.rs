@@ -1,10 +1,8 @@
 //! Statistics against figures that SciPy 1.x gave (`stats.t.interval`, `stats.binom.cdf`).
 
 use authbench_harness::measure::stats::{
-    Interval, cpu_verdict, latency_verdict, median, median_interval, six, t_interval,
-    upper_bound_rank,
+    median, median_interval, six, t_interval, upper_bound_rank,
 };
-use authbench_harness::record::derived::Verdict;
 
 fn close(found: f64, golden: f64) {
     assert!((found - golden).abs() <= 1e-9 * golden.abs(), "{found} is not {golden}");
@@ -67,25 +65,6 @@ fn figures_keep_six_digits() {
     assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
     assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
     assert_eq!(median(&[]), None);
-}
-
-#[test]
-fn a_verdict_says_no_more_than_the_interval() {
-    let between = |low: f64, high: f64| Interval { mean: (low + high) / 2.0, low, high, n: 5 };
-    for (low, high, said) in [
-        (0.01, 0.30, Verdict::Dearer),
-        (-0.30, -0.01, Verdict::Cheaper),
-        (-0.01, 0.30, Verdict::Undecided),
-        (-0.05, 0.05, Verdict::Equivalent),
-        // Not zero, and not worth a word: equivalent comes first.
-        (0.01, 0.02, Verdict::Equivalent),
-        (0.01, 0.051, Verdict::Dearer),
-    ] {
-        assert_eq!(cpu_verdict(&between(low, high)), said, "{low}..{high}");
-    }
-    assert_eq!(latency_verdict(&between(100.0, 900.0), 50.0), Verdict::Slower);
-    assert_eq!(latency_verdict(&between(-900.0, -100.0), 50.0), Verdict::Faster);
-    assert_eq!(latency_verdict(&between(10.0, 40.0), 50.0), Verdict::Equivalent);
 }
 
 /// Ranks for 95 % from the tables of the sign test: 1 of 6, 2 of 10, 18 of 50.

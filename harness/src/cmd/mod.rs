@@ -1,6 +1,7 @@
 //! One verb, one file.
 
 pub mod collect;
+pub mod compare;
 pub mod doctor;
 pub mod list;
 pub mod load;

@@ -1,15 +1,17 @@
 //! From driver, servers and clocks to the figures of a record, and from a record to its figures.
 
+pub mod comparison;
 pub mod histogram;
 pub mod ranked;
+pub mod stationarity;
 pub mod stats;
 
 pub mod block;
 pub mod contestant;
+pub mod distance;
 pub mod drive;
 pub mod in_flight;
 pub mod interval_log;
-pub mod distance;
 pub mod lag;
 pub mod loops;
 pub mod merge;
@@ -19,6 +21,8 @@ pub mod run;
 pub mod slot;
 pub mod store;
 
+pub mod calibration;
+pub mod compare;
 pub mod derive;
 pub mod gates;
 

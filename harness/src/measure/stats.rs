@@ -1,11 +1,13 @@
 //! Intervals over blocks, bounds by order statistics, rounding. Checked against SciPy's figures.
 
-use statrs::distribution::{Beta, ContinuousCDF as _, StudentsT};
+pub mod bootstrap;
+pub mod means;
+pub mod ranks;
 
-use crate::record::derived::{Estimate, Verdict};
+use statrs::distribution::{Beta, ContinuousCDF as _};
 
-/// An interval within this share of zero is called equivalent.
-pub const EQUIVALENCE: f64 = 0.05;
+use crate::record::derived::Estimate;
+use means::Located;
 
 /// A mean and an interval around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +36,19 @@ impl Interval {
         Self { mean: mean * factor, low: low * factor, high: high * factor, n }
     }
 
+    /// Of logarithms of ratios: the ratios, less one.
+    #[must_use]
+    pub fn as_change(&self) -> Self {
+        let Self { mean, low, high, n } = *self;
+        Self { mean: mean.exp_m1(), low: low.exp_m1(), high: high.exp_m1(), n }
+    }
+
+    /// From end to end.
+    #[must_use]
+    pub fn width(&self) -> f64 {
+        self.high - self.low
+    }
+
     /// The form in which it is written, rounded.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
@@ -46,16 +61,7 @@ impl Interval {
 /// sample is not finite.
 #[must_use]
 pub fn t_interval(samples: &[f64], confidence: f64) -> Option<Interval> {
-    let n = samples.len();
-    if n < 2 || samples.iter().any(|sample| !sample.is_finite()) {
-        return None;
-    }
-    let mean = samples.iter().sum::<f64>() / n as f64;
-    let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
-    let error = (squares / (n - 1) as f64 / n as f64).sqrt();
-    let student = StudentsT::new(0.0, 1.0, (n - 1) as f64).ok()?;
-    let half = student.inverse_cdf(0.5 + confidence / 2.0) * error;
-    Some(Interval { mean, low: mean - half, high: mean + half, n })
+    Located::of(samples)?.interval(confidence)
 }
 
 /// The 95 % interval of the mean.
@@ -125,28 +131,4 @@ pub fn six(value: f64) -> f64 {
     let rounded = format!("{value:.5e}").parse().unwrap_or(value);
     // No negative zero in a record.
     if rounded == 0.0 { 0.0 } else { rounded }
-}
-
-/// What an interval of a relative CPU difference allows to be said.
-#[must_use]
-pub fn cpu_verdict(interval: &Interval) -> Verdict {
-    verdict(interval, EQUIVALENCE, Verdict::Cheaper, Verdict::Dearer)
-}
-
-/// What an interval of a latency difference allows to be said; `margin` in the same unit.
-#[must_use]
-pub fn latency_verdict(interval: &Interval, margin: f64) -> Verdict {
-    verdict(interval, margin, Verdict::Faster, Verdict::Slower)
-}
-
-fn verdict(interval: &Interval, margin: f64, below: Verdict, above: Verdict) -> Verdict {
-    if interval.low >= -margin && interval.high <= margin {
-        Verdict::Equivalent
-    } else if interval.low > 0.0 {
-        above
-    } else if interval.high < 0.0 {
-        below
-    } else {
-        Verdict::Undecided
-    }
 }

@@ -18,7 +18,8 @@ use super::run::{Role, Status};
 pub struct Derived {
     /// Always `authbench.derived/1`.
     pub schema: String,
-    /// The method's version, from the run.
+    /// The version of the computation, [`super::DERIVED_METHOD_VERSION`]: the same for all records,
+    /// whatever the version of the method they were measured by.
     pub method_version: u32,
     /// The run's id.
     pub run_id: String,
@@ -26,6 +27,10 @@ pub struct Derived {
     pub run_sha256: String,
     /// How the run ended.
     pub status: Status,
+    /// Why no percentile, no CPU figure and no verdict is given: the run is invalid. Counts and the
+    /// trust panel stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// Blocks with every arm measured: the n of every interval.
     pub blocks: u32,
     /// CPU of `none` per request, server and store, median over blocks, nanoseconds.
@@ -74,22 +79,37 @@ pub struct Estimate {
     pub n: u32,
 }
 
-/// What an interval allows to be said about CPU or latency.
+/// What a comparison allows to be said about CPU or latency.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// CPU: the interval lies below zero.
+    /// CPU: below zero, p < 0.05, Holm's over the family.
     Cheaper,
-    /// CPU: the interval lies above zero.
+    /// CPU: above zero, p < 0.05, Holm's over the family.
     Dearer,
-    /// Latency: the interval lies below zero.
+    /// Latency: below zero, p < 0.05, Holm's over the family.
     Faster,
-    /// Latency: the interval lies above zero.
+    /// Latency: above zero, p < 0.05, Holm's over the family.
     Slower,
-    /// The whole interval lies within 5 % of zero.
+    /// Two one-sided tests put it within 5 % of zero, p < 0.05, Holm's over the family.
     Equivalent,
     /// None of these: the data do not tell.
     Undecided,
+}
+
+/// What methods that assume less than Student's t say about the same comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrossCheck {
+    /// Lower end of the 95 % BCa bootstrap interval over blocks, in the unit of the estimate.
+    pub bca_low: f64,
+    /// Upper end.
+    pub bca_high: f64,
+    /// Exact two-sided p of Wilcoxon's signed ranks over blocks; `null` where too few blocks differ
+    /// from zero for any p below 0.05.
+    pub signed_rank_p: Option<f64>,
+    /// Whether both say what Student's t says.
+    pub agrees: bool,
 }
 
 /// The A/A arm: two servers of the same strategy.
@@ -130,12 +150,19 @@ pub struct ArmResult {
     pub store_cpu_ns: Option<f64>,
     /// CPU of the driver per request, median over blocks, nanoseconds.
     pub driver_cpu_ns: Option<f64>,
-    /// (arm - none) / none within a block, server and store, over blocks.
+    /// arm / none - 1, server and store: the mean logarithm of the ratios within blocks, turned
+    /// back.
     pub cpu_over_none: Option<Estimate>,
     /// The same in nanoseconds at this run's median `none`.
     pub cpu_above_none_ns: Option<Estimate>,
     /// What that allows to be said.
     pub cpu_verdict: Option<Verdict>,
+    /// p of a difference to `none`, Holm's over every contender; of a control by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_p_adjusted: Option<f64>,
+    /// What limits the CPU figures, or why they are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_note: Option<String>,
     /// As `cpu_over_none`, with the driver's CPU on both sides.
     pub cpu_over_none_with_driver: Option<Estimate>,
     /// Whether counting the driver changes the sign of a decided verdict.
@@ -169,6 +196,9 @@ pub struct Percentile {
     /// Arm minus `none` within a block, over blocks, nanoseconds; `null` where a block has too few
     /// samples, with the reason in `note`.
     pub above_none_ns: Option<Estimate>,
+    /// p of a difference, Holm's over every contender at this percentile; of a control by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_adjusted: Option<f64>,
     /// What that allows to be said.
     pub verdict: Option<Verdict>,
     /// Why a figure is missing, or what limits it.
@@ -183,13 +213,31 @@ pub struct PairResult {
     pub arm: String,
     /// The arm it is compared with.
     pub against: String,
-    /// arm / against - 1 within a block, over blocks; its interval is `confidence_percent` wide.
+    /// arm / against - 1: the mean logarithm of the ratios within blocks, turned back.
     pub difference: Estimate,
-    /// Confidence of that interval, per cent: 95 against `none`, 99 between two contenders, because
-    /// there are many such pairs.
+    /// Confidence of that interval, per cent: 95, of this comparison alone.
     pub confidence_percent: u32,
+    /// The comparisons that are decided together: `against-none` or `contenders`; `alone` for a
+    /// control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Two-sided p of a difference, Student's t on the logarithms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// The same, Holm's over the family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_adjusted: Option<f64>,
+    /// p of a difference below 5 % (two one-sided tests), Holm's over the family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_equivalent_adjusted: Option<f64>,
+    /// What other methods say; `null` below six blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_check: Option<CrossCheck>,
     /// What that allows to be said of `arm`.
     pub verdict: Verdict,
+    /// What limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// How much of a known amount of CPU the instrument saw.

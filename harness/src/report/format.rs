@@ -133,6 +133,18 @@ pub fn micros(ns: u64) -> String {
     three_digits(ns as f64 / 1e3)
 }
 
+/// A p: `< 0.001`, `0.021`.
+#[must_use]
+pub fn p(p: f64) -> String {
+    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+}
+
+/// The same as an assertion: `p < 0.001`, `p = 0.021`.
+#[must_use]
+pub fn p_is(value: f64) -> String {
+    if value < 0.001 { format!("p {}", p(value)) } else { format!("p = {}", p(value)) }
+}
+
 /// The word for a verdict.
 #[must_use]
 pub const fn verdict(verdict: Verdict) -> &'static str {
@@ -196,6 +208,7 @@ mod tests {
     #[test]
     fn lists_and_ranks_read_as_prose() {
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+        assert_eq!((p(0.000_99), p(0.020_6)), ("< 0.001".into(), "0.021".into()));
         assert_eq!((rank([1, 3]), rank([2, 2])), ("1–3".into(), "2".into()));
         assert_eq!(grouped("-1234567.89"), "-1,234,567.89");
     }

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod distance_tables;
+pub mod claims;
 pub mod format;
 pub mod lint;
 mod loop_tables;
@@ -29,14 +30,20 @@ pub type Files = BTreeMap<String, String>;
 /// Renders `REPORT.md`, `report.html` and the charts.
 ///
 /// # Errors
-/// When a chart or a template cannot be written, which is a fault of the program.
+/// When a chart or a template cannot be written, or the page says what [`claims`] refuse: faults of
+/// the program.
 pub fn render(run: &Run, derived: &Derived) -> anyhow::Result<Files> {
     let palette = Palette::new(run);
     let input = Input { run, derived, palette: &palette };
-    let charts = chart::all(&input)?;
+    // Of an invalid run nothing is drawn: a picture is quoted without its banner.
+    let charts = if derived.withheld.is_some() { vec![] } else { chart::all(&input)? };
     let page = sections::page(&input, &charts);
     let mut files = Files::new();
-    files.insert("REPORT.md".into(), template::markdown(&page)?);
+    let markdown = template::markdown(&page)?;
+    if let Some(refusal) = claims::refusals(&markdown, derived).first() {
+        anyhow::bail!("the page may not be published, {refusal}");
+    }
+    files.insert("REPORT.md".into(), markdown);
     files.insert("report.html".into(), template::html(&page)?);
     for chart in charts {
         files.insert(format!("charts/{}.svg", chart.name), chart.wide);

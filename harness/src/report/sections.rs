@@ -227,7 +227,13 @@ fn provenance(input: &Input<'_>) -> Section {
         ("compiler", format!("{}, {}, {}", p.rustc, p.target, p.build)),
         ("crates", crates.join(", ")),
         ("Redis", text(&p.redis_server)),
-        ("method version", run.method_version.to_string()),
+        (
+            "method version",
+            format!(
+                "measured by {}, computed by {}",
+                run.method_version, input.derived.method_version
+            ),
+        ),
     ]);
     table.caption = "What was built, from what".into();
     Section {

@@ -20,6 +20,15 @@ fn word(verdict: Option<Verdict>) -> String {
     or_missing(verdict, |v| format::verdict(v).into())
 }
 
+/// A verdict with the p it rests on, `dearer, p < 0.001`; equivalence rests on another one.
+fn decided(verdict: Option<Verdict>, p: Option<f64>) -> String {
+    match (verdict, p) {
+        (Some(Verdict::Equivalent), _) | (_, None) => word(verdict),
+        (Some(verdict), Some(p)) => format!("{}, {}", format::verdict(verdict), format::p_is(p)),
+        (None, Some(p)) => format!("{MISSING} ({})", format::p_is(p)),
+    }
+}
+
 /// Contenders, the cheapest first; without a figure last.
 fn contenders<'a>(input: &Input<'a>) -> Vec<&'a ArmResult> {
     let mut arms: Vec<&ArmResult> =
@@ -39,7 +48,7 @@ pub fn cost(input: &Input<'_>) -> Table {
     let head = [
         "arm",
         "CPU above none, µs (95 %)",
-        "verdict",
+        "verdict (p by Holm)",
         "CPU rank",
         "p50 above none, µs",
         "p99 above none, µs",
@@ -51,7 +60,7 @@ pub fn cost(input: &Input<'_>) -> Table {
         vec![
             code(&arm.arm),
             or_missing(arm.cpu_above_none_ns, |e| format::interval(&e, MICROS)),
-            word(arm.cpu_verdict),
+            decided(arm.cpu_verdict, arm.cpu_p_adjusted),
             or_missing(arm.cpu_rank, format::rank),
             percentile(arm, 500),
             percentile(arm, 990),
@@ -125,7 +134,9 @@ fn lag_in_words(row: &RevocationLagResult) -> String {
     if row.basis == "by-law" {
         return format!("up to {life}, by law (T = {life})");
     }
-    let Some(max) = row.max_ns else { return "no trials".into() };
+    let Some(max) = row.max_ns else {
+        return if row.trials == 0 { "no trials".into() } else { "withheld".into() };
+    };
     let (name, bound) = match (row.p99_upper_ns, row.p95_upper_ns) {
         (Some(ns), _) => ("p99", ns),
         (None, Some(ns)) => ("p95", ns),
@@ -196,7 +207,7 @@ pub fn latency(input: &Input<'_>) -> Table {
         "response, µs",
         "service, µs",
         "response above none, µs (95 %)",
-        "verdict",
+        "verdict (p by Holm)",
         "samples",
     ];
     let rows =
@@ -215,7 +226,7 @@ pub fn latency(input: &Input<'_>) -> Table {
                         (None, Some(note)) => note,
                         (None, None) => MISSING.into(),
                     },
-                    word(p.verdict),
+                    decided(p.verdict, p.p_adjusted),
                     count(p.n),
                 ]
             })
@@ -323,18 +334,29 @@ pub fn revocation_lag(input: &Input<'_>) -> Table {
 /// Every two contenders, and each against the floor.
 #[must_use]
 pub fn pairs(input: &Input<'_>) -> Table {
-    let head = ["arm", "against", "CPU per request, difference in %", "interval", "verdict"];
-    Table::new("Every comparison of CPU, server and Redis", &head).with(
-        input.derived.cpu_pairs.iter().map(|p| {
-            vec![
-                code(&p.arm),
-                code(&p.against),
-                format::interval(&p.difference, PERCENT),
-                format!("{} %", p.confidence_percent),
-                format::verdict(p.verdict).into(),
-            ]
-        }),
-    )
+    let head = [
+        "arm",
+        "against",
+        "CPU per request, difference in % (95 %)",
+        "p of a difference (Holm)",
+        "p of less than 5 % (Holm)",
+        "cross-check",
+        "verdict",
+    ];
+    let caption = "Every comparison of CPU, server and Redis; each family is decided as a whole";
+    Table::new(caption, &head).with(input.derived.cpu_pairs.iter().map(|p| {
+        vec![
+            code(&p.arm),
+            code(&p.against),
+            format::interval(&p.difference, PERCENT),
+            or_missing(p.p_adjusted, format::p),
+            or_missing(p.p_equivalent_adjusted, format::p),
+            or_missing(p.cross_check, |check| {
+                (if check.agrees { "agrees" } else { "disagrees" }).into()
+            }),
+            format::verdict(p.verdict).into(),
+        ]
+    }))
 }
 
 /// Whether to believe the rest.

@@ -39,6 +39,9 @@ type Which<'a> = &'a dyn Fn(&ArmResult) -> bool;
 /// What the run allows to be said, the conditions first.
 #[must_use]
 pub fn sentences(input: &Input<'_>) -> Vec<String> {
+    if let Some(why) = &input.derived.withheld {
+        return vec![format!("No figure of it is published: {why}.")];
+    }
     let Some(plan) = &input.run.plan else { return super::loops::sentences(input) };
     let mut said = vec![conditions(input, plan)];
     said.extend(against_floor(input));
@@ -63,7 +66,8 @@ fn conditions(input: &Input<'_>, plan: &PlanRecord) -> String {
     let machine = &input.run.environment;
     format!(
         "On {}, at {} requests per second over loopback ({} arrivals, pacing {}, {} connections, \
-         {} server thread{}), with 95 % intervals over {} blocks:",
+         {} server thread{}), with 95 % intervals over {} blocks and decisions at 5 % for each \
+         family of comparisons as a whole (Holm):",
         machine_in_short(input.run),
         format::count(plan.rate_per_second),
         plan.arrivals,
@@ -171,14 +175,18 @@ fn price(
     let (prompt, late) = (group(input, at_once), group(input, at_expiry));
     let (prompt, late) = (prompt.first()?, late.first()?);
     let (verdict, difference) = pair(input, prompt, late)?;
-    let confidence =
+    let row =
         input.derived.cpu_pairs.iter().find(|p| {
             (&p.arm, &p.against) == (prompt, late) || (&p.arm, &p.against) == (late, prompt)
         });
-    let percent = confidence.map_or(95, |p| p.confidence_percent);
+    let p = match verdict {
+        Verdict::Equivalent => row.and_then(|row| row.p_equivalent_adjusted),
+        _ => row.and_then(|row| row.p_adjusted),
+    };
     let by = format!(
-        "{} in CPU per whole request ({percent} % interval)",
-        format::estimate(&difference, PERCENT)
+        "{} in CPU per whole request (95 % interval{})",
+        format::estimate(&difference, PERCENT),
+        p.map_or_else(String::new, |p| format!("; {} by Holm's rule", format::p_is(p)))
     );
     let (prompt, late) = (code(prompt), code(late));
     Some(match verdict {
@@ -241,7 +249,22 @@ pub fn limits(input: &Input<'_>) -> Vec<String> {
         None => super::loops::limits(),
     });
     said.extend(about_machine(input));
+    said.extend(about_cross_checks(input));
     said
+}
+
+/// Comparisons whose methods do not say the same.
+fn about_cross_checks(input: &Input<'_>) -> Option<String> {
+    let open = input.derived.cpu_pairs.iter().filter(|p| p.cross_check.is_some_and(|c| !c.agrees));
+    let named: Vec<String> =
+        open.map(|p| format!("{} against {}", code(&p.arm), code(&p.against))).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "No CPU conclusion where the cross-check disagrees (bootstrap over blocks, signed \
+             ranks; the wider interval is shown): {}.",
+            list(&named)
+        )
+    })
 }
 
 /// What no figure of a loaded server says.

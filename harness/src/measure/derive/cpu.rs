@@ -1,5 +1,8 @@
 //! CPU per request: paired within a block, intervals over blocks.
 //!
+//! A difference is the mean logarithm of the ratios, turned back: twice as dear and half as dear are
+//! equally far from equal, and the ratio of a to b is that of b to a turned round.
+//!
 //! The cost of an arm is CPU of server and store per answered request. Redis works for itself in
 //! every arm (its cron), so the store's CPU of `none` stands on both sides of a difference and
 //! drops out of it. A decoy's Redis load is there to keep Redis as busy as in a session arm: it is
@@ -7,14 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::measure::stats::{Interval, cpu_verdict, median, six, t_interval, t95};
-use crate::record::derived::{NoiseFloor, PairResult, RulerResult, Verdict};
+use crate::measure::comparison::{Comparison, Decision, Outcome, decide};
+use crate::measure::stats::{Interval, median, six, t_interval, t95};
+use crate::record::derived::{Estimate, NoiseFloor, PairResult, RulerResult, Verdict};
 use crate::record::run::{Arm, Cell, Role, Run, Slots};
-
-/// Confidence of the intervals between two contenders. `k` contenders make `k (k - 1) / 2` pairs:
-/// at 99 % each, ten contenders that are all equal would give one wrong decision in every second
-/// run, where 95 % would give two in each.
-pub const PAIR_CONFIDENCE: f64 = 0.99;
 
 /// CPU per answered request of one arm in one block, nanoseconds, over its valid slots.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,13 +132,13 @@ impl<'a> CpuTable<'a> {
         Some(own.server + store + if with_driver { own.driver } else { 0.0 })
     }
 
-    /// arm / against - 1 in each block that has both.
+    /// ln(arm / against) in each block that has both.
     #[must_use]
-    pub fn ratios(&self, arm: &Arm, against: &Arm, with_driver: bool) -> Vec<f64> {
+    pub fn log_ratios(&self, arm: &Arm, against: &Arm, with_driver: bool) -> Vec<f64> {
         let ratio = |block: &u32| {
             let own = self.cost(arm, *block, with_driver)?;
             let other = self.cost(against, *block, with_driver)?;
-            (other > 0.0).then(|| own / other - 1.0)
+            (own > 0.0 && other > 0.0).then(|| (own / other).ln())
         };
         self.blocks.iter().filter_map(ratio).collect()
     }
@@ -150,56 +149,78 @@ impl<'a> CpuTable<'a> {
         median(&self.each(self.baseline?, |own| own.server + own.store))
     }
 
-    /// (arm - none) / none, 95 %.
+    /// arm / none - 1 with the driver's CPU on both sides, 95 %.
     #[must_use]
-    pub fn over_none(&self, arm: &Arm, with_driver: bool) -> Option<Interval> {
-        let none = self.baseline?;
-        if arm.id == none.id {
-            return None;
-        }
-        t95(&self.ratios(arm, none, with_driver))
+    pub fn over_none_with_driver(&self, arm: &Arm) -> Option<Interval> {
+        let none = self.baseline.filter(|none| none.id != arm.id)?;
+        Some(t95(&self.log_ratios(arm, none, true))?.as_change())
     }
 
     /// The first A/A arm against `none`.
     #[must_use]
     pub fn noise_floor(&self) -> Option<NoiseFloor> {
         let twin = self.arms.iter().find(|arm| arm.role == Role::AaControl)?;
-        let ratios = self.ratios(twin, self.baseline?, false);
-        let (common, wide) = (t95(&ratios)?, t_interval(&ratios, 0.999)?);
+        let ratios = self.log_ratios(twin, self.baseline?, false);
+        let (common, wide) = (t95(&ratios)?, t_interval(&ratios, 0.999)?.as_change());
         Some(NoiseFloor {
-            difference: common.estimate(),
+            difference: common.as_change().estimate(),
             low_999: six(wide.low),
             high_999: six(wide.high),
             contains_zero: wide.contains(0.0),
         })
     }
 
-    /// Each contender against `none` at 95 %, and every two contenders at [`PAIR_CONFIDENCE`].
+    /// The two families: every contender against `none`, and every two contenders. Each is decided
+    /// as a whole, by Holm's rule.
     #[must_use]
     pub fn pairs(&self) -> Vec<PairResult> {
         let contenders: Vec<&Arm> =
             self.arms.iter().filter(|arm| arm.role == Role::Contender).collect();
-        let mut pairs = Vec::new();
-        for (i, arm) in contenders.iter().enumerate() {
-            if let Some(none) = self.baseline {
-                pairs.extend(self.pair(arm, none, 0.95));
-            }
-            for other in &contenders[i + 1..] {
-                pairs.extend(self.pair(arm, other, PAIR_CONFIDENCE));
-            }
-        }
+        let floor = self.baseline.into_iter();
+        let against_none = floor.flat_map(|none| contenders.iter().map(move |arm| (*arm, none)));
+        let every_two = contenders
+            .iter()
+            .enumerate()
+            .flat_map(|(i, arm)| contenders[i + 1..].iter().map(move |other| (*arm, *other)));
+        let mut pairs = self.family("against-none", against_none);
+        pairs.extend(self.family("contenders", every_two));
         pairs
     }
 
-    fn pair(&self, arm: &Arm, against: &Arm, confidence: f64) -> Option<PairResult> {
-        let interval = t_interval(&self.ratios(arm, against, false), confidence)?;
-        Some(PairResult {
-            arm: arm.id.clone(),
-            against: against.id.clone(),
-            difference: interval.estimate(),
-            confidence_percent: (confidence * 100.0).round() as u32,
-            verdict: cpu_verdict(&interval),
+    /// An arm against `none`: of `pairs` where it is a contender, else by itself.
+    #[must_use]
+    pub fn against_none(&self, arm: &Arm, pairs: &[PairResult]) -> Option<PairResult> {
+        let none = self.baseline.filter(|none| none.id != arm.id)?;
+        let found = pairs.iter().find(|pair| pair.arm == arm.id && pair.against == none.id);
+        let alone = || self.family("alone", std::iter::once((arm, none))).into_iter().next();
+        found.cloned().or_else(alone)
+    }
+
+    fn family<'b>(
+        &self,
+        name: &str,
+        members: impl Iterator<Item = (&'b Arm, &'b Arm)>,
+    ) -> Vec<PairResult> {
+        let compare = |(arm, against): (&'b Arm, &'b Arm)| {
+            let ratios = self.log_ratios(arm, against, false);
+            let stream = format!("bca/cpu/{}/{}", arm.id, against.id);
+            Some((arm, against, Comparison::of_log_ratios(&ratios, &stream)?))
+        };
+        let compared: Vec<_> = members.filter_map(compare).collect();
+        let decisions = decide(&compared.iter().map(|(_, _, c)| c).collect::<Vec<_>>());
+        let has_floor = self.arms.iter().any(|arm| arm.role == Role::AaControl);
+        let rows = compared.iter().zip(&decisions);
+        rows.map(|((arm, against, comparison), decision)| {
+            let mut row = pair(comparison, decision);
+            (row.arm, row.against) = (arm.id.clone(), against.id.clone());
+            row.family = Some(name.into());
+            if !has_floor {
+                row.verdict = Verdict::Undecided;
+                row.note = Some(NO_FLOOR.into());
+            }
+            row
         })
+        .collect()
     }
 
     /// How much of what each ruler added was seen.
@@ -207,10 +228,42 @@ impl<'a> CpuTable<'a> {
     pub fn rulers(&self) -> Vec<RulerResult> {
         let rulers = self.arms.iter().filter(|arm| arm.role == Role::Ruler);
         let seen = |arm: &Arm| {
-            let seen_ns = self.over_none(arm, false)?.scaled(self.none_ns()?).estimate();
+            let seen_ns = times(&self.against_none(arm, &[])?.difference, self.none_ns()?);
             Some(RulerResult { arm: arm.id.clone(), added_ns: arm.spin_ns, seen_ns })
         };
         rulers.filter_map(seen).collect()
+    }
+}
+
+/// Why nothing is claimed without a second server of the floor.
+pub(super) const NO_FLOOR: &str = "no verdict: the run has no A/A arm, so its noise is not known";
+
+/// A share of so many nanoseconds.
+#[must_use]
+pub fn times(share: &Estimate, ns: f64) -> Estimate {
+    let of = |share: f64| six(share * ns);
+    Estimate { value: of(share.value), low: of(share.low), high: of(share.high), n: share.n }
+}
+
+/// All but names and family.
+fn pair(comparison: &Comparison, decision: &Decision) -> PairResult {
+    PairResult {
+        arm: String::new(),
+        against: String::new(),
+        difference: comparison.printed().as_change().estimate(),
+        confidence_percent: 95,
+        family: None,
+        p: Some(six(comparison.p)),
+        p_adjusted: Some(six(decision.p_adjusted)),
+        p_equivalent_adjusted: Some(six(decision.p_equivalent_adjusted)),
+        cross_check: comparison.cross_check(Interval::as_change),
+        verdict: match decision.outcome {
+            Outcome::Above => Verdict::Dearer,
+            Outcome::Below => Verdict::Cheaper,
+            Outcome::Equivalent => Verdict::Equivalent,
+            Outcome::Undecided => Verdict::Undecided,
+        },
+        note: comparison.note(),
     }
 }
 

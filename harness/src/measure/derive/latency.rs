@@ -1,10 +1,12 @@
 //! Latency percentiles: pooled by merging histograms for the picture, paired within a block for
 //! what may be said.
 
+use super::cpu::NO_FLOOR;
+use crate::measure::comparison::{Comparison, EQUIVALENCE, Outcome, decide};
 use crate::measure::histogram::{LatencyHistogram, supports};
-use crate::measure::stats::{EQUIVALENCE, latency_verdict, t95};
-use crate::record::derived::{Percentile, Verdict};
-use crate::record::run::{Arm, Cell, Latency, Run};
+use crate::measure::stats::six;
+use crate::record::derived::{ArmResult, Percentile, TrustRow, Verdict};
+use crate::record::run::{Arm, Cell, Latency, Role, Run};
 
 /// The percentiles that are given, in thousandths.
 pub(super) const PERMILLES: [u32; 4] = [500, 900, 990, 999];
@@ -45,7 +47,7 @@ struct InBlock {
 }
 
 /// One arm's latency over the run.
-pub(super) struct ArmLatency {
+pub(in crate::measure) struct ArmLatency {
     response: LatencyHistogram,
     service: LatencyHistogram,
     blocks: Vec<InBlock>,
@@ -54,7 +56,7 @@ pub(super) struct ArmLatency {
 
 impl ArmLatency {
     /// Reads and merges an arm's histograms, one block after the other.
-    pub(super) fn new(run: &Run, arm: &Arm) -> Self {
+    pub(in crate::measure) fn new(run: &Run, arm: &Arm) -> Self {
         let mut this = Self {
             response: LatencyHistogram::new(),
             service: LatencyHistogram::new(),
@@ -111,21 +113,44 @@ impl ArmLatency {
         stated.is_sorted() && stated[3] <= self.response.max_ns()
     }
 
-    /// The rows of this arm, read against `none`'s where there is one.
-    pub(super) fn percentiles(&self, none: Option<&Self>) -> Vec<Percentile> {
-        (0..PERMILLES.len()).map(|i| self.percentile(i, none)).collect()
+    /// Median of the response time in a block, over `none`'s in the same block, as a logarithm; the
+    /// blocks where both have enough samples.
+    pub(in crate::measure) fn p50_log_ratios(&self, none: &Self) -> Vec<f64> {
+        let pairs = self.paired(0, none).into_iter();
+        pairs.filter(|(own, floor)| *own > 0.0 && *floor > 0.0).map(|(a, b)| (a / b).ln()).collect()
     }
 
-    fn percentile(&self, i: usize, none: Option<&Self>) -> Percentile {
+    /// The pooled median, nanoseconds.
+    pub(in crate::measure) fn p50_ns(&self) -> Option<f64> {
+        self.response.supported_percentile(500).map(|ns| ns as f64)
+    }
+
+    /// How much later than with `none` the driver was on average, nanoseconds.
+    pub(in crate::measure) fn slip_over_ns(&self, none: &Self) -> Option<f64> {
+        Some(self.mean_slip_ns()? - none.mean_slip_ns()?)
+    }
+
+    /// This arm's percentile and `none`'s, in each block where both have enough samples.
+    fn paired(&self, i: usize, none: &Self) -> Vec<(f64, f64)> {
+        let pair = |own: &InBlock| {
+            let floor = none.blocks.iter().find(|other| other.block == own.block)?;
+            Some((own.percentiles[i]? as f64, floor.percentiles[i]? as f64))
+        };
+        self.blocks.iter().filter_map(pair).collect()
+    }
+
+    /// A row of this arm, read against `none` where there is one, and what is to be decided.
+    fn percentile(&self, i: usize, arm: &Arm, none: Option<&Self>) -> Draft {
         let permille = PERMILLES[i];
         let n = self.len();
         let mut notes = self.unread.clone();
-        let mut row = Percentile {
+        let row = Percentile {
             permille,
             n,
             response_ns: self.response.supported_percentile(permille),
             service_ns: self.service.supported_percentile(permille),
             above_none_ns: None,
+            p_adjusted: None,
             verdict: None,
             note: None,
         };
@@ -133,54 +158,131 @@ impl ArmLatency {
             let needed = 100_000 / u64::from(1_000 - permille);
             notes.push(format!("{n} samples; {needed} are needed for 100 beyond it"));
         }
+        let mut draft = Draft { row, notes, claim: None };
         if let Some(none) = none {
-            self.compare(i, none, &mut row, &mut notes);
+            self.compare(i, arm, none, &mut draft);
         }
-        row.note = (!notes.is_empty()).then(|| notes.join("; "));
-        row
+        draft
     }
 
     /// Arm minus `none` within a block, over the blocks where both have enough samples.
-    fn compare(&self, i: usize, none: &Self, row: &mut Percentile, notes: &mut Vec<String>) {
-        let paired: Vec<(f64, f64)> = self
-            .blocks
-            .iter()
-            .filter_map(|own| {
-                let floor = none.blocks.iter().find(|other| other.block == own.block)?;
-                Some((own.percentiles[i]? as f64, floor.percentiles[i]? as f64))
-            })
-            .collect();
+    fn compare(&self, i: usize, arm: &Arm, none: &Self, draft: &mut Draft) {
+        let paired = self.paired(i, none);
         let differences: Vec<f64> = paired.iter().map(|(own, floor)| own - floor).collect();
-        let Some(interval) = t95(&differences) else {
+        let floor = paired.iter().map(|(_, floor)| floor).sum::<f64>() / paired.len().max(1) as f64;
+        let margin_ns = EQUIVALENCE * floor;
+        let stream = format!("bca/p{}/{}", PERMILLES[i], arm.id);
+        let Some(comparison) = Comparison::of_differences(&differences, margin_ns, &stream) else {
             let short = self.blocks.iter().filter(|own| !supports(own.n, PERMILLES[i])).count();
-            notes.push(if short > 0 {
+            draft.notes.push(if short > 0 {
                 format!("no difference: {short} blocks have fewer than 100 samples beyond it")
             } else {
                 "no difference: fewer than two blocks have both arms".into()
             });
             return;
         };
-        row.above_none_ns = Some(interval.estimate());
-        let floor = paired.iter().map(|(_, floor)| floor).sum::<f64>() / paired.len() as f64;
-        let margin = EQUIVALENCE * floor;
-        let verdict = latency_verdict(&interval, margin);
-        // To call two arms equivalent is to claim the margin.
-        let claimed = if verdict == Verdict::Equivalent { margin } else { interval.mean.abs() };
-        let slip = self.mean_slip_ns().zip(none.mean_slip_ns()).map(|(own, other)| own - other);
-        row.verdict = match slip {
-            _ if verdict == Verdict::Undecided => Some(verdict),
-            Some(slip) if slip.abs() <= SLIP_SHARE * claimed => Some(verdict),
-            Some(slip) => {
-                notes.push(format!(
-                    "no verdict: the driver was {slip:+.0} ns later than with none on average, \
-                     more than a tenth of the {claimed:.0} ns claimed"
-                ));
-                None
-            }
-            None => {
-                notes.push("no verdict: the driver's lateness is not known".into());
-                None
-            }
-        };
+        draft.row.above_none_ns = Some(comparison.printed().estimate());
+        draft.notes.extend(comparison.note());
+        draft.claim = Some(Claim { comparison, margin_ns, slip_ns: self.slip_over_ns(none) });
     }
+}
+
+/// Whether a row of the trust panel says that the driver was not fit for claims about latency.
+#[must_use]
+pub fn is_latency_gate(row: &TrustRow) -> bool {
+    let about_driver = ["Dispatched", "How late was the driver", "Driver's share"];
+    row.pass == Some(false) && about_driver.iter().any(|begin| row.question.starts_with(begin))
+}
+
+/// Takes the latency verdicts back where the driver failed one of its gates.
+pub(super) fn without_unfit_claims(rows: &mut [ArmResult], trust: &[TrustRow]) {
+    let Some(gate) = trust.iter().find(|row| is_latency_gate(row)) else { return };
+    let why = format!("no verdict: {} {}, {}", gate.question, gate.figure, gate.limit);
+    for row in rows.iter_mut().flat_map(|arm| &mut arm.latency) {
+        if row.verdict.take().is_some() {
+            let before = row.note.take().map_or_else(String::new, |note| format!("{note}; "));
+            row.note = Some(before + &why);
+        }
+    }
+}
+
+/// A row whose verdict waits for its family.
+struct Draft {
+    row: Percentile,
+    notes: Vec<String>,
+    claim: Option<Claim>,
+}
+
+/// What a verdict rests on.
+struct Claim {
+    comparison: Comparison,
+    margin_ns: f64,
+    slip_ns: Option<f64>,
+}
+
+impl Draft {
+    fn finish(mut self) -> Percentile {
+        self.row.note = (!self.notes.is_empty()).then(|| self.notes.join("; "));
+        self.row
+    }
+
+    /// Gives the verdict, unless the driver's lateness may be what was seen.
+    fn judge(&mut self, outcome: Outcome, p_adjusted: f64, has_floor: bool) {
+        let Some(claim) = &self.claim else { return };
+        self.row.p_adjusted = Some(six(p_adjusted));
+        if !has_floor {
+            self.notes.push(NO_FLOOR.into());
+            return;
+        }
+        let (verdict, claimed) = match outcome {
+            Outcome::Undecided => {
+                self.row.verdict = Some(Verdict::Undecided);
+                return;
+            }
+            // To call two arms equivalent is to claim the margin.
+            Outcome::Equivalent => (Verdict::Equivalent, claim.margin_ns),
+            Outcome::Above => (Verdict::Slower, claim.comparison.interval.mean.abs()),
+            Outcome::Below => (Verdict::Faster, claim.comparison.interval.mean.abs()),
+        };
+        match claim.slip_ns {
+            Some(slip) if slip.abs() <= SLIP_SHARE * claimed => self.row.verdict = Some(verdict),
+            Some(slip) => self.notes.push(format!(
+                "no verdict: the driver was {slip:+.0} ns later than with none on average, more \
+                 than a tenth of the {claimed:.0} ns claimed"
+            )),
+            None => self.notes.push("no verdict: the driver's lateness is not known".into()),
+        }
+    }
+}
+
+/// The rows of every arm, in the run's order, read against `latencies[none]`. Of each percentile the
+/// contenders are one family; a control is judged by itself.
+pub(super) fn all_percentiles(
+    run: &Run,
+    latencies: &[ArmLatency],
+    none: Option<usize>,
+) -> Vec<Vec<Percentile>> {
+    let mut rows: Vec<Vec<Percentile>> = run.arms.iter().map(|_| vec![]).collect();
+    let has_floor = run.arms.iter().any(|arm| arm.role == Role::AaControl);
+    for i in 0..PERMILLES.len() {
+        let draft = |(a, arm): (usize, &Arm)| {
+            let floor = none.filter(|none| *none != a).map(|none| &latencies[none]);
+            latencies[a].percentile(i, arm, floor)
+        };
+        let mut drafts: Vec<Draft> = run.arms.iter().enumerate().map(draft).collect();
+        let is_contender = |a: &usize| run.arms[*a].role == Role::Contender;
+        let (contenders, controls): (Vec<usize>, Vec<usize>) =
+            (0..drafts.len()).filter(|a| drafts[*a].claim.is_some()).partition(is_contender);
+        for family in std::iter::once(contenders).chain(controls.into_iter().map(|a| vec![a])) {
+            let claims = family.iter().filter_map(|a| drafts[*a].claim.as_ref());
+            let decisions = decide(&claims.map(|claim| &claim.comparison).collect::<Vec<_>>());
+            for (a, decision) in family.iter().zip(decisions) {
+                drafts[*a].judge(decision.outcome, decision.p_adjusted, has_floor);
+            }
+        }
+        for (row, draft) in rows.iter_mut().zip(drafts) {
+            row.push(draft.finish());
+        }
+    }
+    rows
 }

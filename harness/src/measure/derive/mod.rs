@@ -7,18 +7,20 @@ pub mod latency;
 pub mod micro;
 pub mod revocation;
 mod trust;
+mod withheld;
 
-use crate::measure::stats::{cpu_verdict, median, six};
-use crate::record::DERIVED_SCHEMA;
-use crate::record::derived::{ArmResult, Derived, Verdict};
-use crate::record::run::{Arm, Cell, Role, Run};
-use cpu::{CpuTable, answered, rank, valid_slots, valid_sum};
-use latency::ArmLatency;
+use crate::measure::stats::{median, six};
+use crate::record::derived::{ArmResult, Derived, PairResult, Verdict};
+use crate::record::run::{Arm, Cell, Role, Run, Status};
+use crate::record::{DERIVED_METHOD_VERSION, DERIVED_SCHEMA};
+use cpu::{CpuTable, answered, rank, times, valid_slots, valid_sum};
+use latency::{ArmLatency, all_percentiles};
 
 /// Computes everything that the reports and the decision draw on. `run_sha256` is that of the file
 /// the run was read from, hexadecimal.
 ///
-/// It never fails: what the record does not bear is missing from the result. Whether the record may
+/// It never fails: what the record does not bear is missing from the result, and of an invalid run
+/// every figure but counts and the trust panel. Whether the record may
 /// be believed at all is for [`crate::measure::gates`] and [`crate::record::integrity`] to say.
 #[must_use]
 pub fn derive(run: &Run, run_sha256: &str) -> Derived {
@@ -26,27 +28,30 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
     let latencies: Vec<ArmLatency> = run.arms.iter().map(|arm| ArmLatency::new(run, arm)).collect();
     let none = run.arms.iter().position(|arm| arm.role == Role::Baseline);
     let pairs = table.pairs();
-    let arms = run.arms.iter().enumerate().map(|(i, arm)| {
-        let floor = none.filter(|none| *none != i).map(|none| &latencies[none]);
-        let mut result = arm_result(run, arm, &table);
-        result.latency = latencies[i].percentiles(floor);
-        let none = none.map_or("", |none| run.arms[none].id.as_str());
-        result.cpu_rank = rank(&arm.id, &pairs, none);
+    let floor = none.map_or("", |none| run.arms[none].id.as_str());
+    let mut percentiles = all_percentiles(run, &latencies, none).into_iter();
+    let arms = run.arms.iter().map(|arm| {
+        let mut result = arm_result(run, arm, &table, &pairs);
+        result.latency = percentiles.next().unwrap_or_default();
+        result.cpu_rank = rank(&arm.id, &pairs, floor);
         result
     });
-    let arms: Vec<ArmResult> = arms.collect();
+    let mut arms: Vec<ArmResult> = arms.collect();
     let micro = micro::results(run);
     let part_sums = composed::part_sums(&micro);
-    Derived {
+    let trust = trust::rows(run, &table, &latencies, &part_sums);
+    latency::without_unfit_claims(&mut arms, &trust);
+    let mut derived = Derived {
         schema: DERIVED_SCHEMA.into(),
-        method_version: run.method_version,
+        method_version: DERIVED_METHOD_VERSION,
         run_id: run.run.id.clone(),
         run_sha256: run_sha256.into(),
         status: run.run.status,
+        withheld: None,
         blocks: table.whole_blocks(),
         none_cpu_ns: table.none_ns().map(six),
         noise_floor: table.noise_floor(),
-        trust: trust::rows(run, &table, &latencies, &part_sums),
+        trust,
         arms,
         rulers: table.rulers(),
         overhead: composed::overhead(run, &micro),
@@ -57,11 +62,15 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         revocation_lag: revocation::lags(run),
         distance: distance::result(run),
         cpu_pairs: pairs,
+    };
+    if run.run.status == Status::Invalid {
+        withheld::withhold(&mut derived, &run.run.reasons);
     }
+    derived
 }
 
 /// All but latency and rank.
-fn arm_result(run: &Run, arm: &Arm, table: &CpuTable<'_>) -> ArmResult {
+fn arm_result(run: &Run, arm: &Arm, table: &CpuTable<'_>, pairs: &[PairResult]) -> ArmResult {
     let cells: Vec<&Cell> = run.cells.iter().filter(|cell| cell.arm == arm.id).collect();
     let count =
         |of: &dyn Fn(&Cell) -> u64| cells.iter().map(|cell| of(cell)).fold(0, u64::saturating_add);
@@ -69,11 +78,12 @@ fn arm_result(run: &Run, arm: &Arm, table: &CpuTable<'_>) -> ArmResult {
     let slots = count(&|cell| cell.slots.discarded.len() as u64);
     let valid = count(&|cell| valid_slots(&cell.slots).count() as u64);
     let mean = |bytes: u64| (requests > 0).then(|| six(bytes as f64 / requests as f64));
-    let over_none = table.over_none(arm, false);
-    let with_driver = table.over_none(arm, true);
-    let verdict = over_none.as_ref().map(cpu_verdict);
+    let pair = table.against_none(arm, pairs);
+    let over_none = pair.as_ref().map(|pair| pair.difference);
+    let with_driver = table.over_none_with_driver(arm);
+    let verdict = pair.as_ref().map(|pair| pair.verdict);
     let decided = matches!(verdict, Some(Verdict::Cheaper | Verdict::Dearer));
-    let flips = over_none.zip(with_driver).is_some_and(|(own, all)| own.mean * all.mean < 0.0);
+    let flips = over_none.zip(with_driver).is_some_and(|(own, all)| own.value * all.mean < 0.0);
     let declared = run.strategies.iter().find(|record| record.id == arm.strategy);
     let has_redis = cells.iter().any(|cell| !cell.slots.redis_commands.is_empty());
     ArmResult {
@@ -87,11 +97,11 @@ fn arm_result(run: &Run, arm: &Arm, table: &CpuTable<'_>) -> ArmResult {
         server_cpu_ns: median(&table.each(arm, |own| own.server)).map(six),
         store_cpu_ns: table.net_store(arm),
         driver_cpu_ns: median(&table.each(arm, |own| own.driver)).map(six),
-        cpu_over_none: over_none.map(|interval| interval.estimate()),
-        cpu_above_none_ns: over_none
-            .zip(table.none_ns())
-            .map(|(interval, none)| interval.scaled(none).estimate()),
+        cpu_over_none: over_none,
+        cpu_above_none_ns: over_none.zip(table.none_ns()).map(|(share, none)| times(&share, none)),
         cpu_verdict: verdict,
+        cpu_p_adjusted: pair.as_ref().and_then(|pair| pair.p_adjusted),
+        cpu_note: pair.and_then(|pair| pair.note),
         cpu_over_none_with_driver: with_driver.map(|interval| interval.estimate()),
         driver_flips_sign: decided && flips,
         cpu_rank: None,
