@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod host;
 pub mod interrupt;
 pub mod machine;
+pub mod processes;
 pub mod provenance;
 pub mod timer;
 

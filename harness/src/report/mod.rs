@@ -1,8 +1,8 @@
 //! Pages, charts and tables: a pure function of what was recorded and what follows from it.
 
 pub mod chart;
-pub mod distance_tables;
 pub mod claims;
+pub mod distance_tables;
 pub mod format;
 pub mod lint;
 mod loop_tables;

@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
+use crate::measure::histogram::LatencyHistogram;
 use crate::os::provenance;
+use crate::record::run::Histogram;
+use crate::record::segment::{self, SegmentRecord};
 
 /// A condition that has not come true by then never will.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
+const RECORD: &str = "record.json";
+const LOG: &str = "intervals.log";
 const WAIT_POLL: Duration = Duration::from_millis(5);
 
 /// A running child; killed when dropped.
@@ -78,14 +83,6 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits until `condition`.
-    ///
-    /// # Errors
-    /// When it has not come true after a minute.
-    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) -> anyhow::Result<()> {
-        wait_until(what, condition)
-    }
-
     /// Waits for its end.
     ///
     /// # Errors
@@ -120,6 +117,101 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) -> anyhow::Result<()
         std::thread::sleep(WAIT_POLL);
     }
     Ok(())
+}
+
+/// `authbench load` as a user runs it, with its record kept.
+#[derive(Debug)]
+pub struct Load {
+    program: Program,
+    folder: tempfile::TempDir,
+}
+
+/// What a load printed and recorded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it printed.
+    pub printed: serde_json::Value,
+    /// Its record.
+    pub record: SegmentRecord,
+    /// Its interval log.
+    pub log: String,
+}
+
+impl Load {
+    /// Starts a load of `url`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(url: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("authbench-selftest-").tempdir()?;
+        let [record, log] = [RECORD, LOG].map(|name| folder.path().join(name));
+        let [record, log] = [&record, &log].map(|path| path.to_string_lossy());
+        let always = ["load", url, "--json", "--record", &record, "--interval-log", &log];
+        Ok(Self { program: Program::start(&[&always[..], arguments].concat())?, folder })
+    }
+
+    /// The process.
+    #[must_use]
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it left no record, with what it said.
+    pub fn end(self) -> anyhow::Result<Loaded> {
+        let ended = self.program.end()?;
+        let printed = ended.json()?;
+        let record = segment::read(&self.folder.path().join(RECORD))
+            .map_err(|error| anyhow::anyhow!("the record of the load: {error}"))?;
+        let log = std::fs::read_to_string(self.folder.path().join(LOG))?;
+        Ok(Loaded { ended, printed, record, log })
+    }
+}
+
+impl Loaded {
+    /// Whether it says, by status and in words, that it is invalid.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.ended.status == Some(4) && self.printed["valid"] == false && !self.record.valid
+    }
+
+    /// How it ended, in words.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let status = self.ended.status.map_or_else(|| "a signal".into(), |s| s.to_string());
+        format!("exit {status}, valid: {}", self.printed["valid"])
+    }
+
+    /// Whether any percentile is printed or recorded.
+    #[must_use]
+    pub fn has_percentiles(&self) -> bool {
+        let printed = self.printed["percentiles"].as_array().is_some_and(|all| !all.is_empty());
+        printed || !self.record.quantiles.is_empty()
+    }
+
+    /// The 99th percentile of the driver's slip, nanoseconds.
+    ///
+    /// # Errors
+    /// When the record's histogram cannot be read.
+    pub fn slip_p99_ns(&self) -> anyhow::Result<u64> {
+        p99(&self.record.slip)
+    }
+
+    /// The 99th percentile of the response of the expected answers, nanoseconds.
+    ///
+    /// # Errors
+    /// When the record's histogram cannot be read.
+    pub fn response_p99_ns(&self) -> anyhow::Result<u64> {
+        p99(&self.record.response)
+    }
+}
+
+fn p99(recorded: &Histogram) -> anyhow::Result<u64> {
+    Ok(LatencyHistogram::from_record(recorded)?.percentile(990).unwrap_or(0))
 }
 
 /// A child that answers each line on its standard input with one on its standard output.

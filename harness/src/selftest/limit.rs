@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Scale;
-use super::child::Program;
+use super::child::Load;
 use super::rig::{closed, drive, note_late, settings};
 use super::stub::{OK, Reply, Stub};
 use super::verdict::Verdict;
@@ -31,34 +31,19 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
     let url = format!("http://{}/", stub.address());
     for (rate, is_control) in [(capability.max(1_000) * TIMES, false), (200, true)] {
         let rate = rate.to_string();
-        let arguments = ["load", &url, "--rate", &rate, "--seconds", "1", "--timeout-ms", "2000"];
-        let as_json = Program::start(&[&arguments[..], &["--json"]].concat())?.end()?;
-        let found = as_json.json()?;
-        let status = as_json.status.map_or_else(|| "a signal".into(), |s| s.to_string());
-        let refused = as_json.status == Some(4) && found["valid"] == false;
-        let given = found["percentiles"].as_array().is_some_and(|given| {
-            given.iter().any(|one| one.as_array().is_some_and(|f| f[1..].iter().any(is_figure)))
-        });
-        let slip_ns = found["slip_p99_ns"].as_u64().unwrap_or(0);
-        let what = format!("asked for {rate}/s, {capability}/s is what it can do");
-        let figure = format!("exit {status}, valid: {}", found["valid"]);
-        let limit = "exit 4, valid: false";
+        let arguments = ["--rate", &rate, "--seconds", "1", "--timeout-ms", "2000"];
+        let loaded = Load::start(&url, &arguments)?.end()?;
+        let what = format!("asked for {rate}/s, of {capability}/s it can do");
+        let (refused, given) = (loaded.is_refused(), loaded.has_percentiles());
+        let (limit, said) = ("exit 4, valid: false", if given { "given" } else { "none" });
         if is_control {
-            note_late(&mut verdict, "the small load's slip p99", slip_ns);
-            verdict.control(what.clone(), figure, limit, refused);
-            verdict.control(format!("{what}: percentiles"), said(given), "none", !given);
+            note_late(&mut verdict, "the small load's slip p99", loaded.slip_p99_ns()?);
+            verdict.control(what.clone(), loaded.said(), limit, refused);
+            verdict.control(format!("{what}: percentiles"), said, "none", !given);
         } else {
-            verdict.check(what.clone(), figure, limit, refused);
-            verdict.check(format!("{what}: percentiles"), said(given), "none", !given);
+            verdict.check(what.clone(), loaded.said(), limit, refused);
+            verdict.check(format!("{what}: percentiles"), said, "none", !given);
         }
     }
     Ok(verdict)
-}
-
-fn is_figure(value: &serde_json::Value) -> bool {
-    value.is_number()
-}
-
-const fn said(given: bool) -> &'static str {
-    if given { "given" } else { "none" }
 }

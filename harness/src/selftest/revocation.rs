@@ -28,7 +28,6 @@ const CLOCKS_NS: i128 = 5_000;
 /// What one node did about one credential, on the stubs' clock.
 #[derive(Clone, Copy, Default)]
 struct Treatment {
-    last_accepted_ns: u64,
     /// The first refusal with no acceptance after it.
     first_refused_ns: u64,
 }
@@ -56,7 +55,7 @@ impl Truth {
             }
             Reply::Now(DENIED)
         } else {
-            *kept = Treatment { last_accepted_ns: seen.at_ns, first_refused_ns: 0 };
+            *kept = Treatment::default();
             Reply::Now(OK)
         }
     }

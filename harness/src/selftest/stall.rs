@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Scale;
-use super::child::Program;
+use super::child::{Load, wait_until};
 use super::rig::{SECOND_NS, closed, drive, note_late, note_slip, quantile, schedule, settings};
 use super::stub::{OK, Reply, Seen, Stub};
 use super::verdict::{Verdict, ms};
@@ -147,43 +147,27 @@ fn by_signal(verdict: &mut Verdict) -> anyhow::Result<()> {
     for frozen in [true, false] {
         let stub = Stub::start(|_| Reply::Now(OK))?;
         let url = format!("http://{}/", stub.address());
-        let load = Program::start(&[
-            "load",
-            &url,
-            "--rate",
-            "1000",
-            "--seconds",
-            "4",
-            "--arrivals",
-            "constant",
-            "--json",
-        ])?;
+        let load =
+            Load::start(&url, &["--rate", "1000", "--seconds", "4", "--arrivals", "constant"])?;
         if frozen {
-            load.wait_until("its first requests", || stub.received() >= RATE)?;
-            let pid = Pid::from_raw(i32::try_from(load.id())?);
+            wait_until("the load's first requests", || stub.received() >= RATE)?;
+            let pid = Pid::from_raw(i32::try_from(load.program().id())?);
             kill(pid, Signal::SIGSTOP)?;
             std::thread::sleep(FREEZE);
             kill(pid, Signal::SIGCONT)?;
         }
-        let ended = load.end()?;
-        let found = ended.json()?;
-        let slip = found["slip_p99_ns"].as_u64().unwrap_or(0);
-        let invalid = ended.status == Some(4) && found["valid"] == false;
-        let status = ended.status.map_or_else(|| "a signal".into(), |status| status.to_string());
-        let limit = "exit 4, valid: false";
-        let said = format!("exit {status}, valid: {}", found["valid"]);
+        let loaded = load.end()?;
+        let (slip, response) = (loaded.slip_p99_ns()?, loaded.response_p99_ns()?);
+        let (invalid, limit) = (loaded.is_refused(), "exit 4, valid: false");
         if frozen {
-            let wanted = format!("at least {}", ms(TAIL_NS));
-            verdict.check(
-                "slip p99 of a load stopped for 500 ms",
-                ms(slip),
-                wanted,
-                slip >= TAIL_NS,
-            );
-            verdict.check("the load stopped for 500 ms", said, limit, invalid);
+            let wanted = || format!("at least {}", ms(TAIL_NS));
+            let what = |of: &str| format!("{of} of a load stopped for 500 ms");
+            verdict.check(what("slip p99"), ms(slip), wanted(), slip >= TAIL_NS);
+            verdict.check(what("response p99"), ms(response), wanted(), response >= TAIL_NS);
+            verdict.check(what("outcome"), loaded.said(), limit, invalid);
         } else {
             note_late(verdict, "the undisturbed load's slip p99", slip);
-            verdict.control("the same load left alone", said, limit, invalid);
+            verdict.control("outcome of the same load left alone", loaded.said(), limit, invalid);
         }
     }
     Ok(())

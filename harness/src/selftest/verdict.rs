@@ -107,8 +107,9 @@ impl Verdict {
     /// How it ended. A part that cannot be run hides no failure of the others.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let failed: Vec<&str> =
-            self.rows.iter().filter(|row| !row.pass).map(|row| row.what.as_str()).collect();
+        let failed = self.rows.iter().filter(|row| !row.pass);
+        let failed: Vec<String> =
+            failed.map(|row| format!("{} is {}", row.what, row.figure)).collect();
         if failed.is_empty() {
             return match &*self.missing {
                 [] => Outcome::Green,
@@ -147,7 +148,7 @@ mod tests {
         verdict.control("wrong", 1, "1", false);
         assert_eq!(verdict.outcome(), Outcome::Green);
         verdict.control("as good as right", 1, "1", true);
-        assert_eq!(verdict.outcome(), Outcome::Red("as good as right".into()));
+        assert_eq!(verdict.outcome(), Outcome::Red("as good as right is 1".into()));
     }
 
     #[test]
@@ -156,7 +157,7 @@ mod tests {
         verdict.not_run("no Redis");
         assert_eq!(verdict.outcome(), Outcome::NotRun("no Redis".into()));
         verdict.check("bytes", 1, "2", false);
-        assert_eq!(verdict.outcome(), Outcome::Red("bytes".into()));
+        assert_eq!(verdict.outcome(), Outcome::Red("bytes is 1".into()));
         verdict.disturbed("the slip", 3_000);
         verdict.disturbed("the slip", 2_000);
         assert_eq!(verdict.outcome(), Outcome::NotJudged("the slip was 3.0 us".into()));

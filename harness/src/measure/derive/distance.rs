@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::cpu::PAIR_CONFIDENCE;
 use crate::measure::histogram::LatencyHistogram;
 use crate::measure::stats::{Interval, median, six, t_interval, t95};
 use crate::record::derived::{
@@ -11,6 +10,9 @@ use crate::record::derived::{
     Verdict,
 };
 use crate::record::run::{DistanceCell, Run};
+
+/// Confidence of an interval between two contenders: a run compares many.
+const PAIR_CONFIDENCE: f64 = 0.99;
 
 /// One window, reduced to what is used.
 #[derive(Clone, Copy, Debug)]
