@@ -225,6 +225,7 @@ fn connect(
         pacing: args.pacing,
         timeout,
         backlog_limit: usize::try_from(backlog.max(1))?,
+        ..DriverSettings::default()
     })?;
     driver
         .add_target(address, args.connections as usize)

@@ -13,6 +13,8 @@ use mio::{Interest, Registry, Token};
 
 /// The key it reads; written once at the start.
 const KEY: &str = "authbench:decoy";
+/// Most bytes of answers read at once.
+const SINK_BYTES: usize = 16 * 1024;
 
 /// A pipelined connection to Redis that asks for one value of a session record's size.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Decoy {
     command: Vec<u8>,
     answer_bytes: u64,
     unwritten: Vec<u8>,
+    /// Where answers go to be counted.
+    sink: Box<[u8]>,
     owed_bytes: u64,
     sent: u64,
 }
@@ -55,6 +59,7 @@ impl Decoy {
             command: format!("*2\r\n$3\r\nGET\r\n${}\r\n{KEY}\r\n", KEY.len()).into_bytes(),
             answer_bytes: format!("${}\r\n{value}\r\n", value.len()).len() as u64,
             unwritten: Vec::new(),
+            sink: vec![0; SINK_BYTES].into_boxed_slice(),
             owed_bytes: 0,
             sent: 0,
         })
@@ -93,16 +98,15 @@ impl Decoy {
     /// # Errors
     /// When the connection failed, or more came than was asked for.
     pub fn read(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16 * 1024];
         loop {
-            match self.stream.read(&mut buffer) {
+            match self.stream.read(&mut self.sink) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => {
                     self.owed_bytes = self
                         .owed_bytes
                         .checked_sub(n as u64)
                         .ok_or_else(|| io::Error::other("the decoy read more than it asked for"))?;
-                    if n < buffer.len() {
+                    if n < self.sink.len() {
                         return Ok(());
                     }
                 }

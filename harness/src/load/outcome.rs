@@ -1,5 +1,7 @@
 //! What became of a request: four stamps, one outcome, and the ledger that closes over them.
 
+use std::io;
+
 use crate::record::run::Ledger;
 
 /// How a request ended. Every scheduled one ends in exactly one of these.
@@ -20,16 +22,45 @@ pub enum Outcome {
     Shed,
 }
 
+/// What broke the connection of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Breakage {
+    /// Nobody listens there.
+    Refused,
+    /// The other side reset it.
+    Reset,
+    /// The other side closed it in the middle of the exchange.
+    Closed,
+    /// Anything else the system said.
+    Other,
+}
+
+impl Breakage {
+    /// The class of an error that a connection ended with.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// One request's row. Times in nanoseconds on the driver's clock; 0 = never reached.
+///
+/// Whatever became of the request, `slip + conn_wait + service = response`, exactly.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// When it was due.
     pub intended_ns: u64,
-    /// When the driver released it.
+    /// When the driver released it, or found that it had to shed it.
     pub dispatched_ns: u64,
-    /// Right before its first byte was written.
+    /// Right before its first byte was written; 0 when none was.
     pub written_ns: u64,
-    /// After its answer's last byte was read.
+    /// After its answer's last byte was read; otherwise when it was given up. A shed request ends
+    /// when it is released.
     pub done_ns: u64,
     /// Bytes written.
     pub request_bytes: u32,
@@ -39,6 +70,8 @@ pub struct Row {
     pub status: u16,
     /// How it ended.
     pub outcome: Outcome,
+    /// What broke its connection, for [`Outcome::ConnectionError`].
+    pub broken: Option<Breakage>,
 }
 
 impl Row {
@@ -52,6 +85,7 @@ impl Row {
         response_bytes: 0,
         status: 0,
         outcome: Outcome::Shed,
+        broken: None,
     };
 
     /// Intended start to last byte read: what a client waits.
@@ -60,16 +94,28 @@ impl Row {
         self.done_ns.saturating_sub(self.intended_ns)
     }
 
-    /// First byte written to last byte read.
-    #[must_use]
-    pub const fn service_ns(&self) -> u64 {
-        self.done_ns.saturating_sub(self.written_ns)
-    }
-
-    /// The driver's own lateness.
+    /// The driver's own lateness. Shed requests have one too: a driver that sheds because it is
+    /// late must not look punctual.
     #[must_use]
     pub const fn slip_ns(&self) -> u64 {
         self.dispatched_ns.saturating_sub(self.intended_ns)
+    }
+
+    /// Release to first byte written: the wait for a free connection, and for a new one to be
+    /// there. For a request that was never sent, all of its wait.
+    #[must_use]
+    pub const fn conn_wait_ns(&self) -> u64 {
+        self.begun_ns().saturating_sub(self.dispatched_ns)
+    }
+
+    /// First byte written to last byte read; 0 for a request that was never sent.
+    #[must_use]
+    pub const fn service_ns(&self) -> u64 {
+        self.done_ns.saturating_sub(self.begun_ns())
+    }
+
+    const fn begun_ns(&self) -> u64 {
+        if self.written_ns == 0 { self.done_ns } else { self.written_ns }
     }
 
     /// Whether an answer of any kind was read to its last byte.
@@ -112,4 +158,49 @@ pub fn nearest_rank(values: &mut [u64], permille: usize) -> u64 {
     values.sort_unstable();
     let rank = (values.len() * permille).div_ceil(1_000).clamp(1, values.len());
     values[rank - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Stamps in their order, each of the last two perhaps never reached.
+        #[test]
+        fn the_parts_of_a_response_add_up(
+            begin in 1..u64::MAX / 4,
+            gaps in prop::array::uniform3(0..u64::MAX / 4),
+            was_sent: bool,
+        ) {
+            let [slip, conn_wait, service] = gaps;
+            let dispatched_ns = begin + slip;
+            let sent_ns = dispatched_ns + conn_wait;
+            let row = Row {
+                intended_ns: begin,
+                dispatched_ns,
+                written_ns: if was_sent { sent_ns } else { 0 },
+                done_ns: sent_ns + service,
+                ..Row::NEVER_SENT
+            };
+            let parts = (row.slip_ns(), row.conn_wait_ns(), row.service_ns());
+            let unsent = (slip, conn_wait + service, 0);
+            prop_assert_eq!(parts, if was_sent { (slip, conn_wait, service) } else { unsent });
+            prop_assert_eq!(parts.0 + parts.1 + parts.2, row.response_ns());
+        }
+    }
+
+    #[test]
+    fn errors_fall_into_distinct_classes() {
+        for (kind, class) in [
+            (io::ErrorKind::ConnectionRefused, Breakage::Refused),
+            (io::ErrorKind::ConnectionReset, Breakage::Reset),
+            (io::ErrorKind::BrokenPipe, Breakage::Reset),
+            (io::ErrorKind::UnexpectedEof, Breakage::Closed),
+            (io::ErrorKind::AddrNotAvailable, Breakage::Other),
+        ] {
+            assert_eq!(Breakage::of(&kind.into()), class);
+        }
+    }
 }

@@ -73,6 +73,7 @@ pub const fn driver_settings(plan: &Plan) -> DriverSettings {
         pacing: plan.pacing,
         timeout: std::time::Duration::from_millis(plan.timeout_ms),
         backlog_limit: plan.backlog_limit as usize,
+        ..DriverSettings::DEFAULT
     }
 }
 

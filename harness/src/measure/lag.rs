@@ -343,6 +343,7 @@ mod tests {
             response_bytes: 1,
             status,
             outcome: Outcome::Expected,
+            ..Row::NEVER_SENT
         }
     }
 

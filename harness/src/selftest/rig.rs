@@ -27,7 +27,12 @@ const BACKLOG: usize = 1_000_000;
 /// A driver that wakes exactly and waits `timeout` for answers.
 #[must_use]
 pub const fn settings(timeout: Duration) -> DriverSettings {
-    DriverSettings { pacing: Pacing::Exact, timeout, backlog_limit: BACKLOG }
+    DriverSettings {
+        pacing: Pacing::Exact,
+        timeout,
+        backlog_limit: BACKLOG,
+        ..DriverSettings::DEFAULT
+    }
 }
 
 /// `GET /` for target `address`, answered by any 200.

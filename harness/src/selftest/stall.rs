@@ -8,10 +8,12 @@ use nix::unistd::Pid;
 
 use super::Scale;
 use super::child::{Load, wait_until};
-use super::rig::{SECOND_NS, closed, drive, note_late, note_slip, quantile, schedule, settings};
+use super::rig::{
+    SECOND_NS, closed, drive, get, note_late, note_slip, quantile, schedule, settings,
+};
 use super::stub::{OK, Reply, Seen, Stub};
 use super::verdict::{Verdict, ms};
-use crate::load::driver::Mode;
+use crate::load::driver::{Driver, DriverSettings, Mode, StampFrom};
 use crate::load::outcome::Row;
 use crate::load::schedule::Arrivals;
 
@@ -106,8 +108,11 @@ pub(super) fn known(scale: &Scale) -> anyhow::Result<Verdict> {
             (waited as f64 - wanted).abs() <= wanted * TOLERANCE,
         );
         if connections == FEW {
-            // What `stamp: send` would call latency: it sees the few that were on the wire.
-            let found = quantile(&rows, 990, Row::service_ns);
+            // It sees the few that were on the wire.
+            let stub = stall.target()?;
+            let settings = DriverSettings { stamp: StampFrom::Send, ..settings(TIMEOUT) };
+            let rows = drive(stub.address(), FEW, &ops, Mode::Open, settings)?.rows;
+            let found = quantile(&rows, 990, Row::response_ns);
             let what = format!("p99 stamped when sent, {FEW} connections");
             verdict.control(what, ms(found), stall.limit(990), stall.agrees(990, found));
         }
@@ -138,8 +143,34 @@ const TAIL_NS: u64 = 400_000_000;
 /// When stub, driver or the child fail.
 pub(super) fn own(_: &Scale) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
+    injected(&mut verdict)?;
     by_signal(&mut verdict)?;
     Ok(verdict)
+}
+
+/// The driver's own thread freezes, in mid-schedule.
+fn injected(verdict: &mut Verdict) -> anyhow::Result<()> {
+    let ops = schedule(Arrivals::Constant, RATE, 4 * SECOND_NS, 2);
+    for stamp in [StampFrom::Intended, StampFrom::Wake] {
+        let stub = Stub::start(|_| Reply::Now(OK))?;
+        let mut driver = Driver::new(DriverSettings { stamp, ..settings(TIMEOUT) })?;
+        driver.add_target(stub.address(), FEW)?;
+        driver.inject_stall(Duration::from_secs(1), FREEZE);
+        let rows = driver.execute(&ops, &[get(stub.address())], Mode::Open, false)?.rows;
+        let response = quantile(&rows, 990, Row::response_ns);
+        let (what, wanted) =
+            (format!("stamped by {}", stamp.name()), || format!("at least {}", ms(TAIL_NS)));
+        let response_what = format!("response p99 of a driver frozen for 500 ms, {what}");
+        if stamp == StampFrom::Intended {
+            let slip = quantile(&rows, 990, Row::slip_ns);
+            let slip_what = format!("slip p99 of a driver frozen for 500 ms, {what}");
+            verdict.check(slip_what, ms(slip), wanted(), slip >= TAIL_NS);
+            verdict.check(response_what, ms(response), wanted(), response >= TAIL_NS);
+        } else {
+            verdict.control(response_what, ms(response), wanted(), response >= TAIL_NS);
+        }
+    }
+    Ok(())
 }
 
 /// `authbench load` as a user runs it, stopped and continued from outside.

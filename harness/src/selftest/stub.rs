@@ -14,7 +14,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::measure::histogram::LatencyHistogram;
-use crate::os::timer::Timer;
+use crate::os::timer::{Clock, FineSlack, Timer};
 
 const LISTENER: Token = Token(0);
 const TIMER: Token = Token(1);
@@ -126,6 +126,7 @@ impl Stub {
         let server = Server {
             poll,
             timer,
+            clock: Clock::start()?,
             listener,
             connections: HashMap::new(),
             next_token: FIRST_CONNECTION,
@@ -196,6 +197,7 @@ struct Connection {
 struct Server<F> {
     poll: Poll,
     timer: Option<Timer>,
+    clock: Clock,
     listener: TcpListener,
     connections: HashMap<usize, Connection>,
     next_token: usize,
@@ -210,6 +212,7 @@ struct Server<F> {
 
 impl<F: FnMut(&Seen<'_>) -> Reply> Server<F> {
     fn run(mut self) -> io::Result<Log> {
+        let _slack = FineSlack::set();
         let mut events = Events::with_capacity(1_024);
         loop {
             let wait = self.until_next_due()?;
@@ -244,7 +247,7 @@ impl<F: FnMut(&Seen<'_>) -> Reply> Server<F> {
         if left.is_zero() {
             return Ok(Some(left));
         }
-        timer.arm(left)?;
+        timer.arm(&self.clock, self.clock.now_ns() + nanos(left))?;
         Ok(Some(left + Duration::from_millis(5)))
     }
 
