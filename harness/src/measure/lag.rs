@@ -173,14 +173,12 @@ pub fn probe(
     let executed = driver.execute(&ops, &exchanges, Mode::Open, false)?;
     let per_credential = u32::try_from(accounts.len())? + 1;
     let mut sorted: Vec<Vec<(u32, Row)>> = vec![Vec::new(); credentials.len()];
-    let mut acknowledged_ns = vec![0; credentials.len()];
     for (op, row) in ops.iter().zip(&executed.rows) {
         let (trial, kind) = (op.exchange / per_credential, op.exchange % per_credential);
         sorted[trial as usize].push((kind, *row));
-        if kind == 0 {
-            acknowledged_ns[trial as usize] = row.done_ns;
-        }
     }
+    let done = |rows: &Vec<(u32, Row)>| rows.iter().find(|(k, _)| *k == 0).map(|(_, r)| r.done_ns);
+    let acknowledged_ns = sorted.iter().filter_map(done).collect();
     let judged = sorted.iter().map(|rows| judge(rows, accounts.len(), logged_in_ns));
     let trials = judged.collect::<anyhow::Result<_>>()?;
     let slip_max_ns = executed.rows.iter().map(Row::slip_ns).max().unwrap_or(0);

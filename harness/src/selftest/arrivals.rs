@@ -44,7 +44,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
 fn seconds(scale: &Scale, law: Arrivals, rate: u64) -> u64 {
     match law {
         Arrivals::Poisson => scale.pick((6_000 / rate).max(4), (2_000 / rate).clamp(2, 5)),
-        _ => scale.pick((2_000 / rate).max(2), 2),
+        Arrivals::Constant => scale.pick((2_000 / rate).max(2), 2),
     }
 }
 
@@ -124,7 +124,7 @@ fn dispatched(verdict: &mut Verdict, law: Arrivals, rate: u64, seconds: u64) -> 
             let said = format!("0.9 to 1.1 (the schedule's own {})", three(meant));
             verdict.check(what("dispersion"), three(sent), said, DISPERSION.contains(&sent));
         }
-        _ => {
+        Arrivals::Constant => {
             let sent = poisson_distance(&times, rate);
             let limit = format!("at most {KS_LIMIT}");
             verdict.control(what("KS distance to Poisson"), three(sent), limit, sent <= KS_LIMIT);

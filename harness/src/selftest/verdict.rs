@@ -92,8 +92,8 @@ impl Verdict {
         }
     }
 
-    /// Says that the host disturbed the test, by how many nanoseconds: a failure is then not
-    /// judged. Of one kind of disturbance the worst is kept.
+    /// Says that the host disturbed the test, and by how many nanoseconds (0: not in time): a failure
+    /// is then not judged. Of one kind of disturbance the worst is kept.
     pub fn disturbed(&mut self, by: &'static str, ns: u64) {
         let worst = self.disturbances.entry(by).or_default();
         *worst = ns.max(*worst);
@@ -119,7 +119,10 @@ impl Verdict {
         if self.disturbances.is_empty() {
             return Outcome::Red(failed.join("; "));
         }
-        let disturbances = self.disturbances.iter().map(|(by, ns)| format!("{by} was {}", us(*ns)));
+        let disturbances = self.disturbances.iter().map(|(by, ns)| match ns {
+            0 => (*by).to_owned(),
+            ns => format!("{by} was {}", us(*ns)),
+        });
         Outcome::NotJudged(disturbances.collect::<Vec<_>>().join("; "))
     }
 }
