@@ -77,6 +77,8 @@ pub enum Verb {
     Merge(cmd::merge::Args),
     /// Render or check the pages and charts of a results folder
     Report(cmd::report::Args),
+    /// Hold the instrument against what is known
+    Selftest(cmd::selftest::Args),
     /// Compare two kept runs; exit with 3 when the second is worse
     Compare(cmd::compare::Args),
     /// Check a run.json
@@ -102,6 +104,7 @@ impl Verb {
             Self::Beside(args) => cmd::beside::run(args),
             Self::Merge(args) => cmd::merge::run(args),
             Self::Report(args) => cmd::report::run(args),
+            Self::Selftest(args) => cmd::selftest::run(args),
             Self::Compare(args) => cmd::compare::run(args),
             Self::Validate(args) => cmd::validate::run(args),
             Self::Schema(args) => cmd::schema::run(args),

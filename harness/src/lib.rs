@@ -14,10 +14,10 @@ pub mod load;
 
 pub mod measure;
 
-pub mod selftest;
-
 pub mod record;
 
 pub mod report;
 
 pub mod os;
+
+pub mod selftest;

@@ -131,6 +131,8 @@ fn config() -> ServeConfig {
         keys: Keyring::default(),
         redis: None,
         spin_ns: 0,
+        ping: false,
+        cpus: Vec::new(),
     }
 }
 

@@ -11,5 +11,6 @@ pub mod micro;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod selftest;
 pub mod serve;
 pub mod validate;

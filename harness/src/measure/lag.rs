@@ -37,13 +37,26 @@ const LAST_MOMENTS_NS: u64 = 150_000_000;
 /// Server processes that share the store and the keys.
 const NODES: usize = 2;
 
-/// How the revocations of one strategy are laid out in time.
-struct Layout {
+/// How the revocations of one strategy are laid out in time, nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Layout {
     /// When each trial's logout is due.
-    logouts_ns: Vec<u64>,
+    pub logouts_ns: Vec<u64>,
     /// From a logout to the trial's last probe.
-    probe_for_ns: u64,
-    interval_ns: u64,
+    pub probe_for_ns: u64,
+    /// From one probe of a node to its next.
+    pub interval_ns: u64,
+}
+
+/// What the probes of one layout found.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// One trial per credential, in the credentials' order.
+    pub trials: Vec<LagTrial>,
+    /// When each logout's acknowledgement was read, on the driver's clock.
+    pub acknowledged_ns: Vec<u64>,
+    /// The driver's worst lateness.
+    pub slip_max_ns: u64,
 }
 
 /// Which strategies of `arms` have a lag to measure, and how: those whose logout takes effect, and
@@ -130,18 +143,7 @@ pub fn measure(
     }
     let (credentials, _) = log_in(&mut driver, accounts[0], &subjects)?;
     let logged_in_ns = driver.now_ns();
-    let (ops, exchanges) = schedule(&layout, &accounts, &credentials);
-    let executed = driver.execute(&ops, &exchanges, Mode::Open, false)?;
-
-    let per_credential = accounts.len() as u32 + 1;
-    let mut sorted: Vec<Vec<(u32, Row)>> = vec![Vec::new(); credentials.len()];
-    for (op, row) in ops.iter().zip(&executed.rows) {
-        sorted[(op.exchange / per_credential) as usize].push((op.exchange % per_credential, *row));
-    }
-    let trials = sorted
-        .iter()
-        .map(|rows| judge(rows, accounts.len(), logged_in_ns))
-        .collect::<anyhow::Result<Vec<LagTrial>>>()
+    let probed = probe(&mut driver, &accounts, &credentials, logged_in_ns, &layout)
         .with_context(|| format!("the lag of `{}` was not measured", kind.name()))?;
     watcher.passed(planned_ms(common, kind));
     Ok(RevocationLag {
@@ -152,8 +154,35 @@ pub fn measure(
         }),
         probe_interval_ns: layout.interval_ns,
         lifetime_s: if at_expiry { settings.token_lifetime_s } else { settings.session_idle_s },
-        trials,
+        trials: probed.trials,
     })
+}
+
+/// Revokes each of `credentials` on the first of `accounts` and probes it on all of them.
+///
+/// # Errors
+/// When the driver fails, or a trial cannot be judged.
+pub fn probe(
+    driver: &mut Driver,
+    accounts: &[Account],
+    credentials: &[String],
+    logged_in_ns: u64,
+    layout: &Layout,
+) -> anyhow::Result<Probed> {
+    let (ops, exchanges) = schedule(layout, accounts, credentials);
+    let executed = driver.execute(&ops, &exchanges, Mode::Open, false)?;
+    let per_credential = u32::try_from(accounts.len())? + 1;
+    let mut sorted: Vec<Vec<(u32, Row)>> = vec![Vec::new(); credentials.len()];
+    for (op, row) in ops.iter().zip(&executed.rows) {
+        let (trial, kind) = (op.exchange / per_credential, op.exchange % per_credential);
+        sorted[trial as usize].push((kind, *row));
+    }
+    let done = |rows: &Vec<(u32, Row)>| rows.iter().find(|(k, _)| *k == 0).map(|(_, r)| r.done_ns);
+    let acknowledged_ns = sorted.iter().filter_map(done).collect();
+    let judged = sorted.iter().map(|rows| judge(rows, accounts.len(), logged_in_ns));
+    let trials = judged.collect::<anyhow::Result<_>>()?;
+    let slip_max_ns = executed.rows.iter().map(Row::slip_ns).max().unwrap_or(0);
+    Ok(Probed { trials, acknowledged_ns, slip_max_ns })
 }
 
 fn start(

@@ -7,6 +7,7 @@ pub mod hiccup;
 pub mod host;
 pub mod interrupt;
 pub mod machine;
+pub mod processes;
 pub mod provenance;
 pub mod syscalls;
 pub mod timer;
