@@ -116,6 +116,22 @@ impl Default for Mix {
     }
 }
 
+/// `92 % valid, 2 % expired, 1.5 % login; subjects by Zipf, exponent 1`.
+impl std::fmt::Display for Mix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let share = |kind: &Kind| {
+            let weight = self.weight(*kind);
+            (weight > 0).then(|| format!("{} % {}", f64::from(weight) / 10.0, kind.name()))
+        };
+        let said: Vec<String> = Kind::ALL.iter().filter_map(share).collect();
+        f.write_str(&said.join(", "))?;
+        match self.zipf_milli {
+            0 => Ok(()),
+            milli => write!(f, "; subjects by Zipf, exponent {}", f64::from(milli) / 1e3),
+        }
+    }
+}
+
 impl Mix {
     /// The weight of `kind`, per thousand.
     #[must_use]

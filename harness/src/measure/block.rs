@@ -5,8 +5,9 @@ use std::thread;
 use anyhow::Context as _;
 
 use crate::load::driver::{Driver, DriverSettings};
+use crate::load::h2::{H2Driver, H2Exchange};
 use crate::load::schedule::{shuffled, stream};
-use crate::measure::contestant::{Common, Contestant, Purses};
+use crate::measure::contestant::{Common, Contestant, Http2, Purses};
 use crate::measure::slot::{self, OpenCell, Rig};
 use crate::measure::store::Store;
 use crate::measure::window::{self, Window};
@@ -15,6 +16,9 @@ use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, PlannedArm};
 use crate::record::run::{Cell, Instrument, RevocationCost, Role, SizeRow};
 use crate::server::child::ServerChild;
+
+/// Requests in flight on one HTTP/2 connection, at the most.
+const HTTP2_STREAMS: usize = 16;
 
 /// Tampered credentials presented to each server in each block.
 const TAMPERED_PER_BLOCK: usize = 16;
@@ -103,15 +107,18 @@ pub fn measure(
         watcher.check()?;
         contestant.take_wallet(&mut driver, common, purses)?;
         contestant.warm_up(&mut driver, plan.warm_up_requests)?;
+        let requests = requests_of_a_block(plan);
+        contestant.prepare_mix(&mut driver, common, purses, (block, requests))?;
     }
     if sabotage::is(common.sabotage, "outcomes") {
         for contestant in contestants.iter().filter(|c| c.arm.record.role == Role::Contender) {
             contestant.log_out_one(&mut driver, purses)?;
         }
     }
-    let mut rig = Rig { common, driver, store };
+    let http2 = over_http2(common, &mut contestants)?;
+    let mut rig = Rig { common, driver, http2, store };
     let mut cells: Vec<OpenCell> = contestants.iter().map(|_| OpenCell::default()).collect();
-    rounds(&mut rig, &contestants, &mut cells, block, watcher)?;
+    rounds(&mut rig, &mut contestants, &mut cells, block, watcher)?;
     let windows = windows(&mut rig, &contestants, block, watcher)?;
 
     let mut result = BlockResult::default();
@@ -127,6 +134,8 @@ pub fn measure(
         result.revocation_cost.extend(revocation::cost(&mut rig, contestant, block)?);
     }
     for ((contestant, open), window) in contestants.iter().zip(cells).zip(windows) {
+        let over_http2 = rig.http2.as_ref().zip(contestant.http2.as_ref());
+        let over_http2 = over_http2.map_or(0, |(driver, way)| driver.sent_to(way.target));
         let count = TAMPERED_PER_BLOCK;
         let sabotage = common.sabotage;
         let refused = contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
@@ -143,7 +152,8 @@ pub fn measure(
             window_ledger: None,
             window_facts: None,
             counts: open.counts,
-            driver_requests: rig.driver.sent_to(contestant.account.target),
+            operations_agree: contestant.counted_alike()?,
+            driver_requests: rig.driver.sent_to(contestant.account.target) + over_http2,
             server_requests: contestant.server.counters()?.requests,
             forged_sent: presented,
             forged_refused: refused,
@@ -159,6 +169,12 @@ pub fn measure(
         result.cells.push(cell);
     }
     Ok(result)
+}
+
+/// More than any arm is sent in the slots of a block: arrivals at random vary.
+fn requests_of_a_block(plan: &Plan) -> u64 {
+    let slot_ms = plan.slot_ms + plan.lead_in_ms;
+    u64::from(plan.rounds_per_block) * slot_ms * plan.rate_per_second / 1_000 * 3 / 2 + 100
 }
 
 /// Starts every arm's server, side by side, and connects the driver to each.
@@ -196,9 +212,24 @@ fn slot_index(block: u32, order: u32) -> u64 {
     u64::from(block) << 32 | u64::from(order)
 }
 
+/// Connects the driver of HTTP/2 to every server, where that is the way.
+fn over_http2(
+    common: &Common<'_>,
+    contestants: &mut [Contestant<'_>],
+) -> anyhow::Result<Option<H2Driver>> {
+    let Some(connections) = common.http2_connections else { return Ok(None) };
+    let mut driver = H2Driver::new(driver_settings(common.plan), HTTP2_STREAMS)?;
+    for contestant in contestants {
+        let target = driver.add_target(contestant.account.address, connections as usize)?;
+        let exchanges = H2Exchange::parse_all(contestant.dealt_exchanges())?;
+        contestant.http2 = Some(Http2 { target, exchanges });
+    }
+    Ok(Some(driver))
+}
+
 fn rounds(
     rig: &mut Rig<'_>,
-    contestants: &[Contestant<'_>],
+    contestants: &mut [Contestant<'_>],
     cells: &mut [OpenCell],
     block: u32,
     watcher: &dyn Watcher,
@@ -210,7 +241,7 @@ fn rounds(
         for i in shuffled(contestants.len(), &mut rng) {
             watcher.check()?;
             let index = slot_index(block, order);
-            slot::measure(rig, &contestants[i], &mut cells[i], order, index)?;
+            slot::measure(rig, &mut contestants[i], &mut cells[i], order, index)?;
             order += 1;
             watcher.passed(plan.slot_ms + plan.lead_in_ms);
         }

@@ -11,16 +11,25 @@ use authbench::strategy::contract::Scope;
 use authbench::token::key::Keyring;
 use rand::RngExt as _;
 
+use crate::load::deck::{Counts, Deck};
 use crate::load::driver::{Driver, Mode};
 use crate::load::exchange::{Exchange, Expect, Op};
+use crate::load::h2::H2Exchange;
+use crate::load::mix::Mix;
 use crate::load::outcome::ledger;
+use crate::load::piles;
 use crate::load::schedule::stream;
 use crate::load::wallet::{self, Account};
+use crate::measure::block::driver_settings;
 use crate::measure::sabotage::{self, Sabotage};
 use crate::os::cpu::ProcessCpu;
 use crate::plan::{Plan, PlannedArm};
 use crate::server::child::ServerChild;
 use crate::server::config::{RedisConfig, ServeConfig};
+use crate::server::control::Counters;
+
+/// Credentials of each kind that a mix presents in turn.
+const MIX_PILE: u32 = 128;
 
 /// What every server of a run shares.
 #[derive(Debug)]
@@ -37,6 +46,10 @@ pub struct Common<'a> {
     pub mode: Mode,
     /// The processors of the servers; empty for all.
     pub server_cpus: Vec<u32>,
+    /// Other operations than `GET /me` with good credentials.
+    pub mix: Option<Mix>,
+    /// HTTP/2 over this many connections, instead of HTTP/1.1.
+    pub http2_connections: Option<u32>,
     /// The fault that is brought about, when the gates themselves are tested.
     pub sabotage: Option<Sabotage>,
 }
@@ -94,6 +107,27 @@ pub struct Contestant<'a> {
     pub account: Account,
     /// `GET /me` with each credential of its wallet.
     pub exchanges: Vec<Exchange>,
+    /// The operations of a mix, where there is one.
+    pub mixed: Option<Mixed>,
+    /// The way over HTTP/2, where that is taken.
+    pub http2: Option<Http2>,
+}
+
+/// A mix of operations of one server, and what was dealt of it.
+#[derive(Debug)]
+pub struct Mixed {
+    deck: Deck,
+    before: Counters,
+    dealt: Vec<Op>,
+}
+
+/// A server as a target of the HTTP/2 driver.
+#[derive(Debug)]
+pub struct Http2 {
+    /// That driver's index of it.
+    pub target: u32,
+    /// The exchanges, parsed once.
+    pub exchanges: Vec<H2Exchange>,
 }
 
 impl<'a> Contestant<'a> {
@@ -113,7 +147,8 @@ impl<'a> Contestant<'a> {
             .with_context(|| format!("cannot connect to the server of `{}`", arm.record.id))?;
         let cpu = server.cpu();
         let account = Account { target, address, carrier: arm.carrier };
-        Ok(Self { arm, server, cpu, account, exchanges: Vec::new() })
+        let exchanges = Vec::new();
+        Ok(Self { arm, server, cpu, account, exchanges, mixed: None, http2: None })
     }
 
     /// Fills the wallet, or takes last block's where its credentials are still good here.
@@ -220,6 +255,80 @@ impl<'a> Contestant<'a> {
         let logout = self.account.exchange("POST", "/logout", credential, Expect::Any);
         wallet::call_all(driver, self.account.target, &[logout])?;
         Ok(())
+    }
+
+    /// Prepares the mix of the run: every credential is presented once, and the run stops when one
+    /// is not answered as it must be. Takes more than a second where credentials have to expire.
+    ///
+    /// # Errors
+    /// When one is not, or when a server that hands out short-lived credentials does not start.
+    pub fn prepare_mix(
+        &mut self,
+        driver: &mut Driver,
+        common: &Common<'_>,
+        purses: &Purses,
+        (block, requests): (u32, u64),
+    ) -> anyhow::Result<()> {
+        let Some(mix) = common.mix else { return Ok(()) };
+        let config = common.config(self.arm, &common.plan.settings);
+        let twin = (mix.expired > 0).then(|| ServerChild::spawn(&piles::twin_config(&config)));
+        let twin = twin.transpose()?;
+        let purpose = format!("mix of {} in block {block}", self.arm.record.id);
+        let order = piles::Order {
+            strategy: self.arm.kind,
+            mix,
+            requests,
+            valid: &self.exchanges,
+            subjects: purses[&self.arm.record.id].subjects(),
+            pile: MIX_PILE,
+            seed: common.seed,
+            purpose: &purpose,
+            leeway_s: common.plan.settings.leeway_s,
+        };
+        let at = twin.as_ref().map(|twin| (twin.data(), driver_settings(common.plan)));
+        let deck = Deck::prepare(driver, self.account, &order, at)?;
+        let before = self.server.counters()?;
+        self.mixed = Some(Mixed { deck, before, dealt: Vec::new() });
+        Ok(())
+    }
+
+    /// Whether the server counted the operations that were dealt: how many were admitted, denied,
+    /// logged in, logged out. `None` without a mix.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn counted_alike(&self) -> anyhow::Result<Option<bool>> {
+        let Some(Mixed { deck, before, dealt }) = &self.mixed else { return Ok(None) };
+        let after = self.server.counters()?;
+        Ok(Some(deck.counts(dealt) == Counts::between(before, &after)))
+    }
+
+    /// What is sent, by the index that ops carry.
+    #[must_use]
+    pub fn dealt_exchanges(&self) -> &[Exchange] {
+        self.mixed.as_ref().map_or(&self.exchanges, |mixed| mixed.deck.exchanges())
+    }
+
+    /// The ops of one slot: of the mix, where there is one.
+    ///
+    /// # Errors
+    /// When the mix was prepared for fewer requests.
+    pub fn deal(
+        &mut self,
+        common: &Common<'_>,
+        purpose: &str,
+        index: u64,
+        length_ns: u64,
+    ) -> anyhow::Result<Vec<Op>> {
+        let Some(mixed) = &mut self.mixed else {
+            return Ok(self.schedule(common, purpose, index, length_ns));
+        };
+        let mut rng = stream(common.seed, purpose, index);
+        let rate = common.plan.rate_per_second;
+        let times = common.plan.arrivals.times(rate, length_ns, &mut rng);
+        let ops = mixed.deck.draw(&times, &mut rng)?;
+        mixed.dealt.extend_from_slice(&ops);
+        Ok(ops)
     }
 
     /// A schedule of `GET /me` with credentials drawn from the wallet.

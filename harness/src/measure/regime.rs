@@ -48,6 +48,8 @@ pub fn measure(
         redis: common.redis.clone(),
         mode: if regime.closed { Mode::Closed } else { Mode::Open },
         server_cpus,
+        mix: regime.mix,
+        http2_connections: regime.http2_connections,
         sabotage: common.sabotage,
     };
     let pinned = Pinned::to(&rest, store.as_ref().and_then(Store::private_pid));
@@ -68,8 +70,8 @@ pub fn measure(
         rate_per_second: plan.rate_per_second,
         pacing: plan.pacing.name().into(),
         layout: regime.layout.name().into(),
-        protocol: "http/1.1".into(),
-        mix: None,
+        protocol: if regime.http2_connections.is_some() { "http/2" } else { "http/1.1" }.into(),
+        mix: regime.mix.map(|mix| mix.to_string()),
         blocks: plan.blocks,
         rounds_per_block: plan.rounds_per_block,
         cells,

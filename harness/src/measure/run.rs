@@ -64,6 +64,8 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         redis: None,
         mode: Mode::Open,
         server_cpus: Vec::new(),
+        mix: None,
+        http2_connections: None,
         sabotage: None,
     };
     let lags: u64 =
@@ -136,7 +138,17 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
     let (mode, server_cpus) = (Mode::Open, Vec::new());
     let (seed, sabotage) = (order.seed, order.sabotage);
-    let common = Common { plan, seed, keys: &keys, redis, mode, server_cpus, sabotage };
+    let common = Common {
+        plan,
+        seed,
+        keys: &keys,
+        redis,
+        mode,
+        server_cpus,
+        mix: None,
+        http2_connections: None,
+        sabotage,
+    };
     let stopped = measure(&common, &arms, &mut store, &mut run, &order.folder, watcher).err();
     finish(&mut run, stopped.as_ref(), started);
     io::write_run(&order.folder, &run)?;

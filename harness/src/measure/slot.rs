@@ -1,7 +1,8 @@
 //! One slot: about 100 ms of one arm, its CPU read with nothing in flight on either side.
 
-use crate::load::driver::Driver;
+use crate::load::driver::{Driver, Executed};
 use crate::load::exchange::{Exchange, Op};
+use crate::load::h2::H2Driver;
 use crate::load::outcome::{Outcome, Row, ledger, nearest_rank};
 use crate::measure::contestant::{Common, Contestant};
 use crate::measure::histogram::LatencyHistogram;
@@ -81,6 +82,8 @@ pub struct Rig<'a> {
     pub common: &'a Common<'a>,
     /// The driver, connected to every server of the block.
     pub driver: Driver,
+    /// The driver of HTTP/2, where that is the way.
+    pub http2: Option<H2Driver>,
     /// Redis, when there is one.
     pub store: &'a mut Option<Store>,
 }
@@ -105,6 +108,26 @@ impl Rig<'_> {
         })
     }
 
+    /// Executes `ops`, over HTTP/2 where that is the way: what became of them, and the bytes written
+    /// and read.
+    fn execute(
+        &mut self,
+        contestant: &Contestant<'_>,
+        exchanges: &[Exchange],
+        ops: &[Op],
+    ) -> anyhow::Result<(Executed, (u64, u64))> {
+        let mode = self.common.mode;
+        if let (Some(driver), Some(way)) = (&mut self.http2, &contestant.http2) {
+            let ops: Vec<Op> = ops.iter().map(|op| Op { target: way.target, ..*op }).collect();
+            let done = driver.execute(&ops, &way.exchanges, mode)?;
+            return Ok((done.executed, (done.bytes_written, done.bytes_read)));
+        }
+        let executed = self.driver.execute(ops, exchanges, mode, contestant.arm.decoy)?;
+        let sum = |of: fn(&Row) -> u32| executed.rows.iter().map(|row| u64::from(of(row))).sum();
+        let bytes = (sum(|row| row.request_bytes), sum(|row| row.response_bytes));
+        Ok((executed, bytes))
+    }
+
     /// Executes `ops` between two readings. Asking Redis for its counters costs it CPU, so the
     /// questions stand outside the clock readings.
     ///
@@ -124,8 +147,7 @@ impl Rig<'_> {
         }
         let before = self.read_clocks(contestant)?;
         let driver_before_ns = thread_ns();
-        let mode = self.common.mode;
-        let executed = self.driver.execute(ops, exchanges, mode, contestant.arm.decoy)?;
+        let (executed, bytes) = self.execute(contestant, exchanges, ops)?;
         if sabotage::is(self.common.sabotage, "driver-share") {
             burn_thread_ns(self.common.plan.slot_ms * MS_NS);
         }
@@ -149,6 +171,7 @@ impl Rig<'_> {
                 after.ticks.map(|t| t.softirq),
             ),
             settled: before.settled && after.settled,
+            bytes,
             rows: executed.rows,
             reconnects: executed.reconnects,
         })
@@ -160,6 +183,8 @@ impl Rig<'_> {
 pub struct Measured {
     /// One row per request.
     pub rows: Vec<Row>,
+    /// Bytes written and read, counted at the socket.
+    pub bytes: (u64, u64),
     /// Connections opened anew.
     pub reconnects: u64,
     /// CPU of the server.
@@ -190,18 +215,18 @@ pub struct Measured {
 /// When the driver, a clock or Redis fails.
 pub fn measure(
     rig: &mut Rig<'_>,
-    contestant: &Contestant<'_>,
+    contestant: &mut Contestant<'_>,
     cell: &mut OpenCell,
     order: u32,
     index: u64,
 ) -> anyhow::Result<()> {
     let plan = rig.common.plan;
-    let lead_in = contestant.schedule(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS);
-    rig.driver.execute(&lead_in, &contestant.exchanges, rig.common.mode, contestant.arm.decoy)?;
-    let ops = contestant.schedule(rig.common, "slot", index, plan.slot_ms * MS_NS);
+    let lead_in = contestant.deal(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS)?;
+    rig.execute(contestant, contestant.dealt_exchanges(), &lead_in)?;
+    let ops = contestant.deal(rig.common, "slot", index, plan.slot_ms * MS_NS)?;
     let sabotage = rig.common.sabotage;
     let fault = sabotage::in_slot(sabotage, &mut rig.driver, contestant, order);
-    let exchanges = sabotage::exchanges(sabotage, "reconnect", &contestant.exchanges);
+    let exchanges = sabotage::exchanges(sabotage, "reconnect", contestant.dealt_exchanges());
     let mut measured = rig.between_readings(contestant, &exchanges, &ops)?;
     drop(fault);
     sabotage::falsify(sabotage, &mut measured);
@@ -284,8 +309,8 @@ fn append(slots: &mut Slots, order: u32, measured: &Measured, slip_p99_ns: u64, 
     slots.store_cpu_ns.extend(measured.store_cpu_ns);
     slots.driver_cpu_ns.push(measured.driver_cpu_ns);
     slots.wall_ns.push(end.saturating_sub(begin));
-    slots.request_bytes.push(rows.iter().map(|r| u64::from(r.request_bytes)).sum());
-    slots.response_bytes.push(rows.iter().map(|r| u64::from(r.response_bytes)).sum());
+    slots.request_bytes.push(measured.bytes.0);
+    slots.response_bytes.push(measured.bytes.1);
     slots.redis_commands.extend(measured.redis_commands);
     slots.decoy_commands.push(measured.decoy_commands);
     slots.slip_p99_ns.push(slip_p99_ns);

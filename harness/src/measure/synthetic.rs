@@ -331,6 +331,7 @@ fn empty_cell(truth: &Truth, block: u32) -> Cell {
         window_ledger: None,
         window_facts: None,
         counts: None,
+        operations_agree: None,
         driver_requests: 0,
         server_requests: 0,
         forged_sent: 20,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::arms::PlannedArm;
 use super::file::Plan;
+use crate::load::mix::Mix;
 use crate::load::pacer::Pacing;
 use crate::os::affinity::Layout;
 use crate::record::run::Role;
@@ -38,6 +39,10 @@ pub struct RegimePlan {
     /// Where the processes run.
     #[serde(default)]
     pub layout: Layout,
+    /// Other operations than `GET /me` with good credentials, with the answer each must get.
+    pub mix: Option<Mix>,
+    /// HTTP/2 over this many connections, instead of HTTP/1.1.
+    pub http2_connections: Option<u32>,
 }
 
 impl Regimes {
@@ -53,6 +58,15 @@ impl Regimes {
             let name = &regime.name;
             if name.is_empty() || self.each[..i].iter().any(|other| other.name == *name) {
                 return Err(format!("the regime `{name}` has no name or one that is taken"));
+            }
+            if let Some(mix) = &regime.mix {
+                mix.check().map_err(|e| format!("the regime `{name}`: {e:#}"))?;
+            }
+            if regime.http2_connections == Some(0) {
+                return Err(format!("the regime `{name}`: `http2_connections` is 0"));
+            }
+            if regime.closed && regime.mix.is_some() {
+                return Err(format!("the regime `{name}`: a mix needs an open loop"));
             }
             if regime.rate_per_second.is_some_and(|rate| rate < 10) {
                 return Err(format!("the regime `{name}`: `rate_per_second` must be at least 10"));

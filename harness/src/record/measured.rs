@@ -29,6 +29,10 @@ pub struct Cell {
     /// Counts over the valid slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Whether the server counted the operations of the mix that were sent: admitted, denied,
+    /// logged in, logged out. `null` without a mix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations_agree: Option<bool>,
     /// Every request the driver sent to this server in the block, warm-up and lead-in included.
     pub driver_requests: u64,
     /// The same count by the server itself.
