@@ -100,7 +100,9 @@ fn own_output_is_read_and_an_invalid_load_has_no_percentiles() {
     assert!(response.note.contains("2 of 100"));
     assert_eq!(own(text, Latency::Service).unwrap().latency_ns, [Some(10), None, Some(30)]);
     let invalid = text.replace("\"invalid_reason\": null", "\"invalid_reason\": \"slip\"");
-    assert!(own(&invalid, Latency::Response).unwrap().note.contains("invalid: slip"));
+    let invalid = own(&invalid, Latency::Response).unwrap();
+    assert_eq!((invalid.invalid.as_deref(), response.invalid), (Some("slip"), None));
+    assert!(invalid.note.contains("invalid: slip"));
 }
 
 fn row(block: u32, tool: &str, pacing: Option<&str>, cpu_us: u64, p50_us: u64) -> ToolRun {
@@ -122,6 +124,7 @@ fn row(block: u32, tool: &str, pacing: Option<&str>, cpu_us: u64, p50_us: u64) -
         p99_ns: None,
         slip_p99_ns: (tool == "authbench").then(|| 50_000 + u64::from(block)),
         achieved_per_second: 10_000,
+        valid: true,
         note: String::new(),
     }
 }
@@ -158,6 +161,19 @@ fn ratios_are_taken_within_blocks() {
     let mut apart = rows();
     apart.iter_mut().filter(|row| row.tool == "oha").for_each(|row| row.load = "closed".into());
     assert!(of_rows(&apart).is_empty());
+}
+
+/// A late driver sends in batches, which is cheaper: its block says nothing about its CPU.
+#[test]
+fn a_block_whose_gates_failed_is_left_out_and_counted() {
+    let mut rows = rows();
+    let is_one = |row: &&mut ToolRun| row.block == 1 && row.pacing.as_deref() == Some("tick");
+    rows.iter_mut().filter(is_one).for_each(|row| (row.cpu_ns, row.valid) = (1, false));
+    let results = of_rows(&rows);
+    let (exact, tick) = (&results[0], &results[1]);
+    assert_eq!((tick.blocks, tick.blocks_invalid), (2, 1));
+    assert_eq!(tick.cpu.unwrap().value, 0.5);
+    assert_eq!((exact.blocks, exact.blocks_invalid), (3, 0));
 }
 
 #[test]

@@ -237,11 +237,13 @@ fn print(rows: &[ToolRun]) {
             e.map_or_else(|| "-".into(), |e| format!("{} ({} to {})", e.value, e.low, e.high))
         };
         println!(
-            "{}: {} / {} in {} blocks: CPU {}, throughput {}, p50 {}, p99 {}",
+            "{}: {} / {} in {} blocks ({} left out, the driver was late): CPU {}, throughput {}, \
+             p50 {}, p99 {}",
             result.load,
             result.ours,
             result.version,
             result.blocks,
+            result.blocks_invalid,
             ratio(&result.cpu),
             ratio(&result.throughput),
             ratio(&result.p50),

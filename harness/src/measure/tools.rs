@@ -14,6 +14,8 @@ pub struct Account {
     pub latency_ns: [Option<u64>; 3],
     /// 99th percentile of its own lateness, nanoseconds, where it states it.
     pub slip_p99_ns: Option<u64>,
+    /// Why they are not valid by its own account; `None` when they are, or it has no such account.
+    pub invalid: Option<String>,
     /// What limits the figures.
     pub note: String,
 }
@@ -100,6 +102,7 @@ pub fn oha(text: &str) -> anyhow::Result<Account> {
         wall_ns: seconds("/summary/total").context("oha printed no summary.total")?,
         latency_ns: ["p50", "p90", "p99"].map(|p| seconds(&format!("/latencyPercentiles/{p}"))),
         slip_p99_ns: None,
+        invalid: None,
         note,
     })
 }
@@ -134,7 +137,8 @@ pub fn own(text: &str, latency: Latency) -> anyhow::Result<Account> {
     if requests < scheduled {
         note = format!("{} of {scheduled} requests failed", scheduled - requests);
     }
-    if let Some(reason) = value["invalid_reason"].as_str() {
+    let invalid = value["invalid_reason"].as_str().map(str::to_owned);
+    if let Some(reason) = &invalid {
         note = join(&note, &format!("invalid: {reason}"));
     }
     Ok(Account {
@@ -142,6 +146,7 @@ pub fn own(text: &str, latency: Latency) -> anyhow::Result<Account> {
         wall_ns: number("/wall_ns").context("no wall_ns")?,
         latency_ns: [500, 900, 990].map(at),
         slip_p99_ns: number("/slip_p99_ns"),
+        invalid,
         note,
     })
 }

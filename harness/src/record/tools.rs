@@ -44,6 +44,9 @@ pub struct ToolRun {
     pub slip_p99_ns: Option<u64>,
     /// Requests answered as wanted per second, rounded.
     pub achieved_per_second: u64,
+    /// Whether this driver's own gates passed: a late driver sends in batches, which is cheaper.
+    /// Other tools have no gates, and `true`.
+    pub valid: bool,
     /// What limits these figures; empty where nothing does.
     pub note: String,
 }
@@ -61,8 +64,10 @@ pub struct ToolResult {
     pub theirs: String,
     /// The other tool's version.
     pub version: String,
-    /// Blocks in which both ran.
+    /// Blocks in which both ran and this driver's gates passed.
     pub blocks: u32,
+    /// Blocks left out because they did not.
+    pub blocks_invalid: u32,
     /// CPU of this driver per request, median over blocks, nanoseconds.
     pub ours_cpu_ns: Option<f64>,
     /// CPU of the other tool per request, median over blocks, nanoseconds.

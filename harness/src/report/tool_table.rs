@@ -3,7 +3,16 @@
 use super::chart::Input;
 use super::format::{MISSING, TIMES, count, estimate, three_digits};
 use super::page::Table;
-use crate::record::derived::Estimate;
+use crate::record::derived::{Estimate, ToolResult};
+
+/// How many blocks, and how many were left out.
+fn blocks(result: &ToolResult) -> String {
+    let valid = count(u64::from(result.blocks));
+    match result.blocks_invalid {
+        0 => valid,
+        late => format!("{valid}; {late} left out, the driver was late"),
+    }
+}
 
 /// This driver over each other tool, in the same blocks against the same server.
 #[must_use]
@@ -29,7 +38,7 @@ pub fn tools(input: &Input<'_>) -> Table {
             r.load.clone(),
             r.ours.clone(),
             r.version.clone(),
-            count(u64::from(r.blocks)),
+            blocks(r),
             format!("{} / {} µs", us(r.ours_cpu_ns), us(r.theirs_cpu_ns)),
             ratio(&r.cpu),
             ratio(&r.server_cpu),

@@ -124,6 +124,7 @@ impl Bench<'_> {
             p99_ns,
             slip_p99_ns: account.slip_p99_ns,
             achieved_per_second: per_second(account.requests, account.wall_ns),
+            valid: account.invalid.is_none(),
             note: notes.join("; "),
         })
     }

@@ -59,7 +59,9 @@ fn pairs<'a>(
 }
 
 fn result(rows: &[ToolRun], ours: &ToolRun, theirs: &ToolRun) -> ToolResult {
-    let pairs = pairs(rows, ours, theirs);
+    let (pairs, late): (Vec<_>, Vec<_>) = pairs(rows, ours, theirs)
+        .into_iter()
+        .partition(|(ours, theirs)| ours.valid && theirs.valid);
     let ratio = |figure: &dyn Fn(&ToolRun) -> Option<f64>| {
         let each = pairs.iter().filter_map(|(ours, theirs)| {
             let (ours, theirs) = (figure(ours)?, figure(theirs)?);
@@ -80,6 +82,7 @@ fn result(rows: &[ToolRun], ours: &ToolRun, theirs: &ToolRun) -> ToolResult {
         theirs: theirs.tool.clone(),
         version: theirs.version.clone(),
         blocks: u32::try_from(pairs.len()).unwrap_or(u32::MAX),
+        blocks_invalid: u32::try_from(late.len()).unwrap_or(u32::MAX),
         ours_cpu_ns: median(&of_ours).map(six),
         theirs_cpu_ns: median(&of_theirs).map(six),
         cpu: ratio(&|row| Some(cpu(row))),
