@@ -4,7 +4,7 @@ mod child;
 mod tool;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,10 +14,10 @@ use authbench::strategy::StrategyKind;
 use authbench::token::key::Keyring;
 
 use self::tool::{Bench, DELAY_MS, Job, SCRIPT, per_second, version_of};
-use super::report;
+use super::kept;
 use crate::cli::{Exit, UsageError};
 use crate::load::schedule::{shuffled, stream};
-use crate::record::io::{self, write_atomically};
+use crate::record::io::write_atomically;
 use crate::record::tools::ToolRun;
 use crate::server::child::ServerChild;
 use crate::server::config::ServeConfig;
@@ -67,7 +67,7 @@ pub struct Args {
 /// What was wrong, where, and what to do. Nothing is written then.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     // Looked at before anything is measured: a wrong folder is the caller's mistake.
-    let into = args.into.as_deref().map(existing).transpose()?;
+    let into = args.into.as_deref().map(kept::existing).transpose()?;
     let named = |name: &str, file: &Option<PathBuf>| -> anyhow::Result<Option<(PathBuf, String)>> {
         file.as_ref().map(|file| Ok((file.clone(), version_of(name, file)?))).transpose()
     };
@@ -99,24 +99,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     print(&rows);
     if let Some((folder, mut record)) = into {
         record.tools = rows;
-        io::write_run(&folder, &record)
-            .with_context(|| format!("cannot write to {}", folder.display()))?;
-        let files = report::generate(&folder).context("the record is written, its report not")?;
-        report::write(&folder, &files).context("the record is written, its report not")?;
-        println!("report: {}", folder.join("report.html").display());
+        kept::keep(&folder, &record)?;
     }
     Ok(Exit::Ok)
-}
-
-/// The record that the rows go into.
-fn existing(folder: &Path) -> anyhow::Result<(PathBuf, crate::record::run::Run)> {
-    let path = folder.join(io::RUN_FILE);
-    if !path.is_file() {
-        let what = format!("{} holds no {}; name a run folder", folder.display(), io::RUN_FILE);
-        return Err(UsageError(what).into());
-    }
-    let loaded = io::read_run(&path).with_context(|| path.display().to_string())?;
-    Ok((folder.to_owned(), loaded.run))
 }
 
 /// A server of `none` on a free port.

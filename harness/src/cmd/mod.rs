@@ -4,6 +4,7 @@ pub mod beside;
 pub mod collect;
 pub mod compare;
 pub mod doctor;
+mod kept;
 pub mod list;
 pub mod load;
 pub mod merge;

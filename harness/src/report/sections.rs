@@ -108,6 +108,7 @@ fn trust(input: &Input<'_>) -> Option<Section> {
         tables::rulers(input),
         tables::acceptance(input),
         tables::sabotage(input),
+        super::tool_table::tools(input),
     ];
     let tables: Vec<Table> = tables.into_iter().filter(|t| !t.rows.is_empty()).collect();
     (floor.is_some() || !tables.is_empty()).then(|| Section {
