@@ -1,5 +1,6 @@
 //! `authbench load`: open-loop load on any URL, latency from the intended start.
 
+mod client;
 mod figures;
 mod knee;
 mod schedule;
@@ -9,14 +10,15 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use self::client::Client;
 pub(super) use self::figures::Figures;
 use self::schedule::{Schedule, ScheduleArgs};
 use self::start::Start;
 use crate::cli::{Exit, UsageError};
-use crate::load::driver::{Driver, DriverSettings, Mode};
-use crate::load::exchange::{Exchange, Expect, Op};
+use crate::load::driver::Mode;
+use crate::load::exchange::{Exchange, Expect};
 use crate::load::pacer::Pacing;
 use crate::load::schedule::sha256;
 use crate::load::segment::Segment;
@@ -80,6 +82,9 @@ pub struct Args {
     /// --find-knee: length of a step, seconds
     #[arg(long, default_value_t = 2, requires = "find_knee")]
     step_seconds: u64,
+    /// Speak HTTP/2 with prior knowledge, with at most this many requests at once on a connection
+    #[arg(long, value_name = "STREAMS", num_args = 0..=1, default_missing_value = "16")]
+    http2: Option<usize>,
     /// The target is mine though it is not on this machine
     #[arg(long)]
     i_own_this: bool,
@@ -149,14 +154,15 @@ fn drive(
     };
     let backlog = schedule.shape.peak_in(BACKLOG_NS, schedule.length_ns);
     let timeout = Duration::from_millis(args.timeout_ms);
-    let mut driver = connect(args, target, timeout, backlog.div_ceil(u64::from(segment.of())))?;
+    let mut client =
+        Client::connect(args, target, timeout, backlog.div_ceil(u64::from(segment.of())))?;
     let mode = if args.closed { Mode::Closed } else { Mode::Open };
     if let Some(start) = &start {
         start.wait();
     }
     let (wall, late_start_ns) = (SystemTime::now(), start.map(|start| start.ago_ns()));
     let before_ns = thread_ns();
-    let executed = driver.execute(&ops, std::slice::from_ref(&target.exchange), mode, false)?;
+    let executed = client.execute(&ops, mode)?;
     let cpu_ns = thread_ns() - before_ns;
     let base_ns = executed.rows[0].intended_ns.saturating_sub(first.at_ns);
     if let Some(file) = &args.interval_log {
@@ -213,27 +219,6 @@ impl Target {
     }
 }
 
-/// A driver whose connections are open, to a target that answers.
-fn connect(
-    args: &Args,
-    target: &Target,
-    timeout: Duration,
-    backlog: u64,
-) -> anyhow::Result<Driver> {
-    let address = target.address;
-    let mut driver = Driver::new(DriverSettings {
-        pacing: args.pacing,
-        timeout,
-        backlog_limit: usize::try_from(backlog.max(1))?,
-        ..DriverSettings::default()
-    })?;
-    driver
-        .add_target(address, args.connections as usize)
-        .with_context(|| format!("cannot connect to {address}; is the server running?"))?;
-    probe(&mut driver, &target.exchange, address)?;
-    Ok(driver)
-}
-
 /// Where to, and which path. Loopback, unless the caller vouches for the target.
 fn target(args: &Args) -> anyhow::Result<(SocketAddr, String)> {
     let refuse = |what: String| anyhow::Error::new(UsageError(what));
@@ -262,23 +247,4 @@ fn target(args: &Args) -> anyhow::Result<(SocketAddr, String)> {
         )));
     }
     Ok((address, path))
-}
-
-/// One request before the load: a target that is no HTTP server, or refuses, is not loaded.
-fn probe(driver: &mut Driver, exchange: &Exchange, address: SocketAddr) -> anyhow::Result<()> {
-    let op = [Op { at_ns: 0, target: 0, exchange: 0 }];
-    let executed = driver.execute(&op, std::slice::from_ref(exchange), Mode::Closed, false)?;
-    let row = executed.rows[0];
-    ensure!(
-        row.status != 0,
-        "{address} did not answer one request with HTTP/1.1 and a Content-Length: {:?}",
-        row.outcome
-    );
-    let Expect::Status(wanted) = exchange.expect else { return Ok(()) };
-    ensure!(
-        row.status == wanted,
-        "{address} answered one request with status {}, not {wanted}; --expect names another",
-        row.status
-    );
-    Ok(())
 }

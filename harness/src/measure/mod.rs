@@ -11,7 +11,6 @@ pub mod contestant;
 pub mod counting;
 pub mod distance;
 pub mod drive;
-pub mod in_flight;
 pub mod interval_log;
 pub mod lag;
 pub mod loops;

@@ -6,16 +6,17 @@ use anyhow::ensure;
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::{Args, Target, connect};
+use super::client::Client;
+use super::{Args, Target};
 use crate::cli::{Exit, UsageError};
-use crate::load::driver::{Driver, Mode};
+use crate::load::driver::Mode;
 use crate::load::exchange::Op;
 use crate::load::knee::{Knee, Observation, Range, STEPS_MAX, Search, Verdict, search};
 use crate::load::outcome::ledger;
 use crate::load::schedule::stream;
 use crate::measure::drive::{Stamps, open_gates};
-use crate::measure::in_flight::slope;
 use crate::measure::ranked::Ranked;
+use crate::measure::stationarity::stationarity;
 
 /// The search begins here, requests per second.
 const LOW: u64 = 100;
@@ -69,12 +70,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     let target = Target::of(args)?;
     // What waits longer than a second is overload already; a long queue only delays the next step.
     let timeout = Duration::from_millis(args.timeout_ms.min(1_000 + args.slo_ms));
-    let mut driver = connect(args, &target, timeout, HIGH)?;
+    let mut client = Client::connect(args, &target, timeout, HIGH)?;
     let range = Range { low: LOW, high: HIGH, slo_ns: args.slo_ms.saturating_mul(1_000_000) };
     let mut n = 0;
     let found = search(range, |rate| {
         n += 1;
-        let seen = probe(&mut driver, args, &target, rate, n, timeout)?;
+        let seen = probe(&mut client, args, rate, n, timeout)?;
         eprintln!("step {n}: {rate}/s {}", shown(&seen.judge(rate, range.slo_ns)));
         Ok::<_, anyhow::Error>(seen)
     })?;
@@ -89,9 +90,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 /// One step: a steady rate, an open loop.
 fn probe(
-    driver: &mut Driver,
+    client: &mut Client,
     args: &Args,
-    target: &Target,
     rate: u64,
     n: u64,
     timeout: Duration,
@@ -102,8 +102,7 @@ fn probe(
     let ops: Vec<Op> =
         times.into_iter().map(|at_ns| Op { at_ns, target: 0, exchange: 0 }).collect();
     ensure!(!ops.is_empty(), "a step of {rate}/s holds no request");
-    let exchanges = std::slice::from_ref(&target.exchange);
-    let rows = driver.execute(&ops, exchanges, Mode::Open, false)?.rows;
+    let rows = client.execute(&ops, Mode::Open)?.rows;
     let base_ns = rows[0].intended_ns.saturating_sub(ops[0].at_ns);
     let end_ns = rows.iter().map(|row| row.done_ns).max().unwrap_or(0);
     let ledger = ledger(&rows);
@@ -118,7 +117,7 @@ fn probe(
         achieved: ledger.expected as f64 / seconds / offered,
         failures: failed,
         p99_ns: ranked.all(990).and_then(|rank| rank.value_ns()),
-        in_flight_slope: slope(&rows, base_ns, length_ns),
+        in_flight_slope: stationarity(&rows).in_flight_slope_per_s,
         driver_fault: fault.map(|gate| format!("{}: {}", gate.name, gate.detail)),
     })
 }
