@@ -71,6 +71,8 @@ pub enum Verb {
     Serve(cmd::serve::Args),
     /// Send open-loop load to a URL
     Load(cmd::load::Args),
+    /// Load one server with this driver and other tools, in the same blocks
+    Beside(cmd::beside::Args),
     /// Add the records of several drivers of one load
     Merge(cmd::merge::Args),
     /// Render or check the pages and charts of a results folder
@@ -95,6 +97,7 @@ impl Verb {
             Self::Collect(args) => cmd::collect::run(args),
             Self::Serve(args) => cmd::serve::run(args),
             Self::Load(args) => cmd::load::run(args),
+            Self::Beside(args) => cmd::beside::run(args),
             Self::Merge(args) => cmd::merge::run(args),
             Self::Report(args) => cmd::report::run(args),
             Self::Validate(args) => cmd::validate::run(args),

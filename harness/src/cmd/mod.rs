@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub mod beside;
 pub mod collect;
 pub mod doctor;
 pub mod list;

@@ -93,6 +93,7 @@ fn contents(run: &Run) -> String {
         (run.wire.len(), "credentials on the wire"),
         (run.limits.len(), "limits"),
         (run.memory.len(), "entries weighed"),
+        (run.tools.len(), "loads by this driver and other tools"),
     ];
     let there = counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
     parts.extend(there);

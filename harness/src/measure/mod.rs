@@ -17,6 +17,7 @@ pub mod revocation;
 pub mod run;
 pub mod slot;
 pub mod store;
+pub mod tools;
 
 pub mod derive;
 pub mod gates;

@@ -221,6 +221,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         wire: Vec::new(),
         limits: Vec::new(),
         memory: Vec::new(),
+        tools: Vec::new(),
         sizes: Vec::new(),
         revocation_cost: Vec::new(),
         revocation_lag: Vec::new(),

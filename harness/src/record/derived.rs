@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
 use super::run::{Role, Status};
+pub use super::tools::ToolResult;
 
 /// Everything the reports and the decision draw on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,9 @@ pub struct Derived {
     /// What an entry weighs in the store.
     #[serde(default)]
     pub memory: Vec<MemoryResult>,
+    /// This driver beside other load generators.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolResult>,
     /// Revocation cost.
     pub revocation_cost: Vec<RevocationCostResult>,
     /// Revocation lag.

@@ -14,6 +14,7 @@ mod loops;
 mod measured;
 pub mod run;
 pub mod segment;
+pub mod tools;
 
 /// The schema of `run.json`. A reader refuses a record of a schema it does not know.
 pub const RUN_SCHEMA: &str = "authbench.run/1";

@@ -9,6 +9,7 @@ pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
 };
+pub use super::tools::ToolRun;
 
 /// One run, written as it goes; an interrupted one is valid and says `partial`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,9 @@ pub struct Run {
     /// What entries weigh in the store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<MemoryRow>,
+    /// This driver beside other load generators.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolRun>,
     /// Credential and message sizes, counted.
     pub sizes: Vec<SizeRow>,
     /// What a logout costs.

@@ -13,6 +13,7 @@ pub mod splice;
 pub mod summary;
 pub mod tables;
 mod template;
+pub mod tool_table;
 pub mod verdicts;
 
 use std::collections::BTreeMap;

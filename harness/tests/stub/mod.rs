@@ -36,7 +36,7 @@ impl Stub {
                         held.extend_from_slice(&buffer[..n]);
                         if held.ends_with(b"\r\n\r\n") {
                             held.clear();
-                            if (count.fetch_add(1, Ordering::SeqCst) + 1) % every != 0 {
+                            if !(count.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(every) {
                                 let _ = stream.write_all(ANSWER);
                             }
                         }

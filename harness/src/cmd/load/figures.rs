@@ -36,6 +36,9 @@ pub(in crate::cmd) struct Figures {
     achieved_per_second: f64,
     /// Empty when invalid.
     percentiles: Vec<Percentile>,
+    /// The driver's own lateness, which is no percentile of the target; null in a closed loop.
+    slip_p99_ns: Option<u64>,
+    wall_ns: u64,
     driver_cpu_ns_per_request: u64,
     reconnects: u64,
     gates: Vec<Gate>,
@@ -95,6 +98,8 @@ impl Figures {
             ledger: record.ledger,
             achieved_per_second: record.ledger.expected as f64 / seconds,
             percentiles: percentiles(record, &stamps, is_open),
+            slip_p99_ns: is_open.then(|| stamps.slip.percentile(990)).flatten(),
+            wall_ns: record.wall_ns,
             driver_cpu_ns_per_request: record.driver_cpu_ns / record.ledger.scheduled.max(1),
             reconnects: record.reconnects,
             gates,

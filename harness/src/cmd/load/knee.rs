@@ -185,7 +185,7 @@ impl Found {
                 step.rate_per_second.to_string(),
                 format!("{:.3}", step.achieved),
                 p99,
-                format!("{:+.0}/s", step.in_flight_slope),
+                format!("{:+.0}/s", step.in_flight_slope.round() + 0.0),
                 format!("{}{why}", step.verdict),
             ]);
         }

@@ -5,6 +5,7 @@ pub mod cpu;
 pub mod latency;
 pub mod micro;
 pub mod revocation;
+pub mod tools;
 mod trust;
 
 use crate::measure::stats::{cpu_verdict, median, six};
@@ -51,6 +52,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         overhead: composed::overhead(run, &micro),
         part_sums,
         memory: composed::memory(run),
+        tools: tools::tools(run),
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),

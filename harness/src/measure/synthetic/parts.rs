@@ -66,6 +66,7 @@ pub(super) fn assemble(
         wire: vec![],
         limits: vec![],
         memory: vec![],
+        tools: Vec::new(),
         sizes: ARMS.iter().map(sizes).collect(),
         revocation_cost: if full { revocation_cost(rng, shape.blocks) } else { vec![] },
         revocation_lag: if full { revocation_lag(rng) } else { vec![] },
