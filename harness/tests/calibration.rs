@@ -1,9 +1,12 @@
 //! The method against machines that are made up: coverage, order, a known effect.
 
+use std::path::Path;
+
 use authbench_harness::measure::calibration::{
     Simulation, SlotSeries, aa_coverage, aa_coverage_drift, known_effect, order_effect,
 };
 use authbench_harness::measure::synthetic::{Shape, run_with};
+use authbench_harness::record::io::read_run;
 
 #[test]
 fn intervals_of_relabelled_slots_cover_zero_as_often_as_they_say() {
@@ -14,6 +17,28 @@ fn intervals_of_relabelled_slots_cover_zero_as_often_as_they_say() {
     assert!(found.pass, "{found:?}");
     assert_eq!((found.campaigns, found.blocks), (1_000, 12));
     assert_eq!(found, aa_coverage(&series, 1_000, 1), "a seed gives the same figures");
+}
+
+#[test]
+fn intervals_of_the_slots_of_kept_runs_cover_zero_as_often_as_they_say() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+    let mut tried = 0;
+    for folder in std::fs::read_dir(results).unwrap() {
+        let folder = folder.unwrap().path();
+        let file = folder.join("run.json");
+        if !file.is_file() || folder.ends_with("schema") {
+            continue;
+        }
+        let series = SlotSeries::from_run(&read_run(&file).unwrap().run);
+        if series.is_empty() {
+            continue;
+        }
+        tried += 1;
+        let found = aa_coverage(&series, 1_000, 1);
+        println!("{}: {found:?}", folder.display());
+        assert!(found.pass, "{}: {found:?}", folder.display());
+    }
+    println!("{tried} kept runs have A/A slots");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use authbench_harness::measure::synthetic;
 use authbench_harness::record::derived::Derived;
 use authbench_harness::record::run::{Role, Run, Status};
 use authbench_harness::report::claims::{Rule, refusals};
+use authbench_harness::report::claims_controls::controls;
 use authbench_harness::report::render;
 
 fn page(run: &Run) -> (String, Derived) {
@@ -150,6 +151,15 @@ fn figures_of_an_invalid_run_are_refused() {
 #[test]
 fn a_page_of_unknown_origin_is_refused() {
     refused(Rule::Provenance, |page, _| page.replace("## Provenance", "## Elsewhere"));
+}
+
+#[test]
+fn the_built_in_controls_pass() {
+    let controls = controls().expect("a page");
+    assert_eq!(controls.len(), Rule::ALL.len());
+    for control in controls {
+        assert!(control.pass(), "{control:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use comfy_table::Table;
 use serde_json::json;
 
 use crate::cli::{Exit, UsageError};
-use crate::measure::compare::{Change, Row, compare, unlike};
+use crate::measure::compare::{Change, Metric, Row, compare, controls_moved, unlike};
 use crate::record::derived::Estimate;
 use crate::record::integrity::findings;
 use crate::record::io::{Loaded, RUN_FILE, read_run};
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         eprintln!("note: what was compared is not alike:\n  {what}");
     }
     let rows = compare(&before.run, &after.run, args.threshold / 100.0);
-    if rows.is_empty() {
+    if rows.iter().all(|row| row.verdict == Change::Control) {
         bail!(
             "{} and {} have no strategy in common that both measured in two blocks or more",
             args.before.display(),
@@ -141,6 +141,18 @@ fn as_text(args: &Args, before: &Loaded, after: &Loaded, rows: &[Row]) -> String
             let _ = writeln!(text, "{} {}: {note}", row.arm, row.metric.name());
         }
     }
+    for metric in [Metric::Cpu, Metric::P50] {
+        let moved = controls_moved(rows, metric);
+        if moved > 0.0 {
+            let _ = writeln!(
+                text,
+                "{}: the controls moved by up to {} %, so that the machine or `none` changed \
+                 between the runs; only what exceeds it by the threshold counts",
+                metric.name(),
+                format::three_digits(moved * 100.0)
+            );
+        }
+    }
     let named = |which: Change| -> Vec<String> {
         let own = rows.iter().filter(|row| row.verdict == which);
         own.map(|row| format!("{} ({})", row.arm, row.metric.name())).collect()
@@ -185,6 +197,10 @@ fn as_json(
         "after": side(after),
         "threshold_percent": args.threshold,
         "unlike": differ,
+        "controls_moved_percent": {
+            "cpu": 100.0 * controls_moved(rows, Metric::Cpu),
+            "p50": 100.0 * controls_moved(rows, Metric::P50),
+        },
         "regressed": rows.iter().any(|row| row.verdict == Change::Regressed),
         "rows": shown,
     });

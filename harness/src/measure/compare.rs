@@ -2,6 +2,10 @@
 //!
 //! Blocks of different runs are no pairs: Welch's t on the logarithms of the ratios, with Mann and
 //! Whitney's test as the cross-check, and Holm's rule over all strategies of a metric.
+//!
+//! Blocks do not see what changes between runs: when `none` itself costs less on another day, every
+//! ratio to it grows. The controls see it, because nothing was done to them: rulers and the A/A arm.
+//! What they moved by is added to the threshold.
 
 use super::comparison::LEVEL;
 use super::derive::cpu::CpuTable;
@@ -46,6 +50,8 @@ pub enum Change {
     Same,
     /// None of these: the data do not tell.
     Undecided,
+    /// A control, which is not judged.
+    Control,
 }
 
 impl Change {
@@ -57,6 +63,7 @@ impl Change {
             Self::Improved => "improved",
             Self::Same => "same",
             Self::Undecided => "undecided",
+            Self::Control => "control",
         }
     }
 }
@@ -74,7 +81,7 @@ pub struct Row {
     pub after: Estimate,
     /// after / before, less one, of the whole request, with a 95 % interval.
     pub change: Estimate,
-    /// Welch's p, Holm's over the metric's rows.
+    /// Welch's p, Holm's over the metric's contenders; of a control by itself.
     pub p_adjusted: f64,
     /// p of a change within the threshold, Holm's likewise.
     pub p_same_adjusted: f64,
@@ -84,6 +91,15 @@ pub struct Row {
     pub verdict: Change,
     /// What limits it.
     pub note: Option<String>,
+}
+
+/// How far the controls of a metric moved, a share: what nobody changed, and what the blocks of
+/// neither run explain. It is added to the threshold. 0 where no control moved.
+#[must_use]
+pub fn controls_moved(rows: &[Row], metric: Metric) -> f64 {
+    let own = rows.iter().filter(|row| row.metric == metric && row.verdict == Change::Control);
+    let moved = own.filter(|row| row.p_adjusted < LEVEL).map(|row| row.change.value.ln_1p().abs());
+    moved.fold(0.0, f64::max).exp_m1()
 }
 
 /// What makes two runs unlike, one line each; empty when they may be compared.
@@ -125,6 +141,7 @@ pub fn unlike(a: &Run, b: &Run) -> Vec<String> {
 /// One arm's samples in both runs, before anything is decided.
 struct Samples {
     arm: String,
+    is_control: bool,
     metric: Metric,
     before: Vec<f64>,
     after: Vec<f64>,
@@ -132,25 +149,24 @@ struct Samples {
     slip_share: f64,
 }
 
-/// Compares every contender that both runs have; the figures of `b` are the new ones. `threshold`,
-/// a share above 0, is the least change worth a word.
+/// Compares every contender and control that both runs have; the figures of `b` are the new ones.
+/// `threshold`, a share above 0, is the least change worth a word.
 #[must_use]
 pub fn compare(a: &Run, b: &Run, threshold: f64) -> Vec<Row> {
-    let contenders = |run: &'_ Run| -> Vec<Arm> {
-        run.arms.iter().filter(|arm| arm.role == Role::Contender).cloned().collect()
+    let pair = |own| {
+        let same = |other: &&Arm| {
+            let key = |arm: &Arm| (arm.id.clone(), arm.strategy.clone(), arm.role, arm.spin_ns);
+            key(other) == key(own)
+        };
+        Some((own, b.arms.iter().find(same)?))
     };
-    let theirs = contenders(b);
-    let both: Vec<(Arm, Arm)> = contenders(a)
-        .into_iter()
-        .filter_map(|own| {
-            let same = |other: &&Arm| other.id == own.id && other.strategy == own.strategy;
-            let other = theirs.iter().find(same)?.clone();
-            Some((own, other))
-        })
-        .collect();
+    let is_compared =
+        |arm: &&Arm| matches!(arm.role, Role::Contender | Role::Ruler | Role::AaControl);
+    let both: Vec<(&Arm, &Arm)> = a.arms.iter().filter(is_compared).filter_map(pair).collect();
     let (before, after) = (Side::new(a), Side::new(b));
     let cpu = both.iter().map(|(one, other)| Samples {
         arm: one.id.clone(),
+        is_control: one.role != Role::Contender,
         metric: Metric::Cpu,
         before: before.cpu(one),
         after: after.cpu(other),
@@ -190,38 +206,54 @@ fn p50(before: &Side<'_>, one: &Arm, after: &Side<'_>, other: &Arm) -> Option<Sa
     let mean = |samples: &[f64]| samples.iter().sum::<f64>() / samples.len().max(1) as f64;
     let claimed_ns = (mean(&b) - mean(&a)).exp_m1().abs() * mean(&b).exp() * floor_ns;
     let slip_share = (slip_b - slip_a).abs() / claimed_ns;
-    Some(Samples { arm: one.id.clone(), metric: Metric::P50, before: a, after: b, slip_share })
+    let is_control = one.role != Role::Contender;
+    let arm = one.id.clone();
+    Some(Samples { arm, is_control, metric: Metric::P50, before: a, after: b, slip_share })
+}
+
+/// What nobody changed, and how far it moved: logarithm of the largest change of a control that is
+/// not explained by its blocks; 0 where there is none.
+fn moved(located: &[(Samples, Located)]) -> f64 {
+    let controls = located.iter().filter(|(own, l)| own.is_control && l.p() < LEVEL);
+    controls.map(|(_, l)| l.mean.abs()).fold(0.0, f64::max)
 }
 
 /// Decides the rows of one metric together.
 fn family(samples: Vec<Samples>, threshold: f64) -> Vec<Row> {
-    let located: Vec<(Samples, Located)> = samples
-        .into_iter()
-        .filter_map(|own| {
-            let located = Located::welch(&own.after, &own.before)?;
-            Some((own, located))
-        })
-        .collect();
-    let (low, high) = (-threshold.ln_1p(), threshold.ln_1p());
-    let differ = holm(&located.iter().map(|(_, l)| l.p()).collect::<Vec<_>>());
-    let same = holm(&located.iter().map(|(_, l)| l.p_within(low, high)).collect::<Vec<_>>());
-    let rows = located.iter().zip(differ.iter().zip(&same));
-    rows.filter_map(|((own, located), (differ, same))| {
-        row(own, located, (*differ, *same), threshold)
-    })
-    .collect()
+    let locate = |own: Samples| {
+        let located = Located::welch(&own.after, &own.before)?;
+        Some((own, located))
+    };
+    let located: Vec<(Samples, Located)> = samples.into_iter().filter_map(locate).collect();
+    let least = threshold.ln_1p() + moved(&located);
+    let (controls, judged): (Vec<_>, Vec<_>) =
+        located.into_iter().partition(|(own, _)| own.is_control);
+    let all = |p: &dyn Fn(&Located) -> f64| {
+        holm(&judged.iter().map(|(_, located)| p(located)).collect::<Vec<_>>())
+    };
+    let differ = all(&Located::p);
+    let same = all(&|located| located.p_within(-threshold.ln_1p(), threshold.ln_1p()));
+    let rows = judged.iter().zip(differ.iter().zip(&same));
+    let rows = rows
+        .filter_map(|((own, located), (differ, same))| row(own, located, (*differ, *same), least));
+    let beside = controls.iter().filter_map(|(own, located)| {
+        let row = row(own, located, (located.p(), 1.0), f64::INFINITY)?;
+        Some(Row { verdict: Change::Control, note: None, ..row })
+    });
+    rows.chain(beside).collect()
 }
 
-fn row(own: &Samples, located: &Located, ps: (f64, f64), threshold: f64) -> Option<Row> {
+/// `least` is the logarithm of the least change worth a word.
+fn row(own: &Samples, located: &Located, ps: (f64, f64), least: f64) -> Option<Row> {
     let shown = |samples: &[f64]| Some(t95(samples)?.as_change().estimate());
     let change = located.interval(0.95)?.as_change();
     let ranks = mann_whitney(&own.after, &own.before).filter(|exact| exact.least < LEVEL);
     let agrees = ranks.is_none_or(|exact| (exact.p < LEVEL) == (located.p() < LEVEL));
     let decided = ps.0 < LEVEL;
     let mut notes: Vec<String> = Vec::new();
-    let mut verdict = if decided && located.mean > threshold.ln_1p() {
+    let mut verdict = if decided && located.mean > least {
         Change::Regressed
-    } else if decided && located.mean < -threshold.ln_1p() {
+    } else if decided && located.mean < -least {
         Change::Improved
     } else if ps.1 < LEVEL {
         Change::Same

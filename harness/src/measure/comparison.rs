@@ -126,7 +126,7 @@ impl Comparison {
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let why = "cross-check disagrees: the bootstrap over blocks or the signed ranks do not say \
-                   what Student's t says; the wider interval is shown";
+                   what Student's t says, the wider interval is shown";
         (!self.agrees).then(|| why.into())
     }
 }

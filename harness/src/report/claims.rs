@@ -121,6 +121,8 @@ pub fn refusals(markdown: &str, derived: &Derived) -> Vec<Refusal> {
         } else if head.is_empty() {
             head = cells(text);
             continue;
+        } else if text.starts_with("| ---") {
+            continue;
         }
         let is_row = !head.is_empty();
         let cells = if is_row { cells(text) } else { vec![] };
@@ -209,10 +211,9 @@ fn lacks_interval(line: &Line<'_>) -> bool {
         let compares = CLAIMS[..4].iter().any(|claim| words.contains(claim));
         return compares && words.windows(2).any(unit) && !has_interval(line.text);
     }
-    let needs = |head: &str| head.contains("(95 %)") || head.contains("ratio");
-    let bare = |(head, cell): (&String, &String)| {
-        needs(head) && is_shown(cell) && !cell.starts_with("---") && !has_interval(cell)
-    };
+    let needs = |head: &str| head.contains("(95 %)") || head.starts_with("ratio ");
+    let bare =
+        |(head, cell): (&String, &String)| needs(head) && is_shown(cell) && !has_interval(cell);
     line.head.iter().zip(&line.cells).any(bare)
 }
 
@@ -228,7 +229,7 @@ fn averages_percentiles(text: &str) -> bool {
         .filter(|word| !matches!(*word, "" | "of" | "the" | "all"))
         .collect();
     let is_percentile = |word: &str| {
-        permille(word.trim_end_matches('s')).is_some() || word.starts_with("percentile")
+        permille(word.trim_end_matches(['s', '.'])).is_some() || word.starts_with("percentile")
     };
     let is_average = |word: &str| matches!(word, "mean" | "average" | "averaged" | "avg");
     words.windows(2).any(|pair| {
@@ -243,8 +244,7 @@ fn publishes(line: &Line<'_>) -> bool {
     let timed = |head: &str| {
         [", µs", ", %", "(95 %)", "median", "largest"].iter().any(|part| head.contains(part))
     };
-    let quotable = |(head, cell): (&String, &String)| {
-        has_interval(cell) || (timed(head) && is_shown(cell) && !cell.starts_with("---"))
-    };
+    let quotable =
+        |(head, cell): (&String, &String)| has_interval(cell) || (timed(head) && is_shown(cell));
     !of_trust && (line.claims() || line.head.iter().zip(&line.cells).any(quotable))
 }

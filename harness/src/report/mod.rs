@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod claims;
 pub mod distance_tables;
+pub mod claims_controls;
 pub mod format;
 pub mod lint;
 mod loop_tables;

@@ -29,6 +29,13 @@ fn decided(verdict: Option<Verdict>, p: Option<f64>) -> String {
     }
 }
 
+/// A verdict with what keeps it from being another one.
+fn limited(verdict: String, note: Option<&str>) -> String {
+    let limits = |part: &&str| part.starts_with("no verdict") || part.starts_with("cross-check");
+    let parts: Vec<&str> = note.unwrap_or("").split("; ").filter(limits).collect();
+    if parts.is_empty() { verdict } else { format!("{verdict}: {}", parts.join("; ")) }
+}
+
 /// Contenders, the cheapest first; without a figure last.
 fn contenders<'a>(input: &Input<'a>) -> Vec<&'a ArmResult> {
     let mut arms: Vec<&ArmResult> =
@@ -226,7 +233,7 @@ pub fn latency(input: &Input<'_>) -> Table {
                         (None, Some(note)) => note,
                         (None, None) => MISSING.into(),
                     },
-                    decided(p.verdict, p.p_adjusted),
+                    limited(decided(p.verdict, p.p_adjusted), p.note.as_deref()),
                     count(p.n),
                 ]
             })

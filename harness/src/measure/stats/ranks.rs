@@ -93,8 +93,9 @@ pub fn mann_whitney(one: &[f64], other: &[f64]) -> Option<Exact> {
     }
     let drawn = &chances[n];
     let (low, high): (f64, f64) = (drawn[..=own].iter().sum(), drawn[own..].iter().sum());
-    let ends = drawn.iter().filter(|chance| **chance > 0.0);
-    let least = 2.0 * ends.clone().next().unwrap_or(&1.0).min(*ends.last().unwrap_or(&1.0));
+    let mut ends = drawn.iter().copied().filter(|chance| *chance > 0.0);
+    let first = ends.next().unwrap_or(1.0);
+    let least = 2.0 * first.min(ends.next_back().unwrap_or(first));
     Some(Exact { p: (2.0 * low.min(high)).min(1.0), least: least.min(1.0) })
 }
 
