@@ -2,8 +2,8 @@
 
 pub mod chart;
 pub mod claims;
-pub mod distance_tables;
 pub mod claims_controls;
+pub mod distance_tables;
 pub mod format;
 pub mod lint;
 mod loop_tables;
