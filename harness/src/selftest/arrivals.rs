@@ -32,6 +32,7 @@ const DISPATCH_LIMIT: f64 = 0.001;
 pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     drawn(&mut verdict);
+    verdict.rows.iter_mut().for_each(|row| row.is_exact = true);
     for rate in RATES {
         for law in [Arrivals::Constant, Arrivals::Poisson] {
             dispatched(&mut verdict, law, rate, seconds(scale, law, rate))?;
@@ -100,6 +101,7 @@ fn dispatched(verdict: &mut Verdict, law: Arrivals, rate: u64, seconds: u64) -> 
         let wanted = rate * seconds;
         let exact = ops.len() as u64 == wanted;
         verdict.check(what("scheduled"), ops.len(), wanted.to_string(), exact);
+        verdict.exactly();
     }
     let begin_ns = rows.first().map_or(0, |row| row.intended_ns - ops[0].at_ns);
     let in_time = |row: &&Row| row.dispatched_ns < begin_ns + length_ns;

@@ -74,6 +74,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
         let found = lindley_ns(&schedule(Arrivals::Poisson, rate(load), 3_600 * SECOND_NS, 4));
         let (what, wanted) = (format!("{}: recursion over 1 h", stated(load)), theory_ns(load));
         verdict.check(what, ms(found), limit("theory", wanted), near(found, wanted));
+        verdict.exactly();
     }
     let bare_ns = unloaded_ns(&mut verdict)?;
     let (schedules, waits) = open_loop(&mut verdict, scale.pick(100, 10), bare_ns)?;

@@ -130,7 +130,7 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
 struct Interval {
     last_accepted_ns: i128,
     first_refused_ns: i128,
-    /// From the send of that refused probe to its arrival, by the slow node's account.
+    /// From the send of that refused probe to its arrival, by the stubs' account.
     flight_ns: i128,
     slow_truth_ns: i128,
     fast_truth_ns: i128,
@@ -163,8 +163,10 @@ fn judge(
         .zip(probed.trials.iter().zip(&probed.acknowledged_ns))
         .filter_map(|(credential, (trial, acknowledged))| {
             let credential = credential.as_bytes();
-            let slow = usize::from(!is_slow(0, credential));
-            let arrived = truth.seen.get(&(slow, credential.to_vec()))?.first_refused_ns;
+            // The lag is the maximum over the nodes, and so is the first refusal.
+            let of_node = |node| truth.seen.get(&(node, credential.to_vec()));
+            let refused = (0..NODES).filter_map(|node| Some(of_node(node)?.first_refused_ns));
+            let arrived = refused.max()?;
             let revoked_ns = i128::from(*truth.revoked_ns.get(credential)?) - ahead_ns;
             let acknowledged = i128::from(*acknowledged);
             let first_refused_ns = acknowledged + i128::from(trial.first_refused_ns?);

@@ -17,6 +17,8 @@ pub struct Figure {
     pub pass: bool,
     /// Whether it is of an instrument known to be wrong.
     pub is_negative_control: bool,
+    /// Whether no disturbance of the host can excuse its failure.
+    pub is_exact: bool,
 }
 
 /// How a test ended.
@@ -74,7 +76,7 @@ impl Verdict {
     ) {
         let (what, limit) = (what.into(), limit.into());
         let figure = figure.to_string();
-        self.rows.push(Figure { what, figure, limit, pass, is_negative_control: false });
+        self.rows.push(Figure { what, figure, limit, pass, is_negative_control: false, is_exact: false });
     }
 
     /// Adds a figure of an instrument known to be wrong, and whether the check of the same limit
@@ -89,6 +91,13 @@ impl Verdict {
         self.check(what, figure, limit, !held);
         if let Some(row) = self.rows.last_mut() {
             row.is_negative_control = true;
+        }
+    }
+
+    /// Says that the last figure depends on no clock: a disturbed host is no excuse for it.
+    pub fn exactly(&mut self) {
+        if let Some(row) = self.rows.last_mut() {
+            row.is_exact = true;
         }
     }
 
@@ -116,7 +125,8 @@ impl Verdict {
                 missing => Outcome::NotRun(missing.join("; ")),
             };
         }
-        if self.disturbances.is_empty() {
+        let is_certain = self.rows.iter().any(|row| !row.pass && row.is_exact);
+        if is_certain || self.disturbances.is_empty() {
             return Outcome::Red(failed.join("; "));
         }
         let disturbances = self.disturbances.iter().map(|(by, ns)| match ns {
@@ -164,5 +174,7 @@ mod tests {
         verdict.disturbed("the slip", 3_000);
         verdict.disturbed("the slip", 2_000);
         assert_eq!(verdict.outcome(), Outcome::NotJudged("the slip was 3.0 us".into()));
+        verdict.exactly();
+        assert_eq!(verdict.outcome(), Outcome::Red("bytes is 1".into()));
     }
 }
