@@ -70,7 +70,7 @@ pub enum Verb {
     /// Serve one strategy over HTTP
     Serve(cmd::serve::Args),
     /// Send open-loop load to a URL
-    Load(cmd::load::Args),
+    Load(Box<cmd::load::Args>),
     /// Load one server with this driver and other tools, in the same blocks
     Beside(cmd::beside::Args),
     /// Add the records of several drivers of one load

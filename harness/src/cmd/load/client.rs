@@ -15,7 +15,7 @@ pub(super) enum Client {
     /// HTTP/1.1.
     Plain(Box<Driver>, Exchange),
     /// HTTP/2 with prior knowledge.
-    Http2(Box<H2Driver>, H2Exchange),
+    Http2(Box<(H2Driver, H2Exchange)>),
 }
 
 impl Client {
@@ -44,7 +44,7 @@ impl Client {
             let mut driver = H2Driver::new(settings, streams).map_err(|e| usage(&e))?;
             driver.add_target(address, connections).with_context(unreachable)?;
             let exchange = H2Exchange::parse(&target.exchange).map_err(|e| usage(&e))?;
-            Self::Http2(Box::new(driver), exchange)
+            Self::Http2(Box::new((driver, exchange)))
         } else {
             let mut driver = Driver::new(settings)?;
             driver.add_target(address, connections).with_context(unreachable)?;
@@ -63,7 +63,8 @@ impl Client {
             Self::Plain(driver, exchange) => {
                 driver.execute(ops, std::slice::from_ref(exchange), mode, false)?
             }
-            Self::Http2(driver, exchange) => {
+            Self::Http2(both) => {
+                let (driver, exchange) = &mut **both;
                 driver.execute(ops, std::slice::from_ref(exchange), mode)?.executed
             }
         })
