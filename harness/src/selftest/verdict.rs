@@ -76,7 +76,14 @@ impl Verdict {
     ) {
         let (what, limit) = (what.into(), limit.into());
         let figure = figure.to_string();
-        self.rows.push(Figure { what, figure, limit, pass, is_negative_control: false, is_exact: false });
+        self.rows.push(Figure {
+            what,
+            figure,
+            limit,
+            pass,
+            is_negative_control: false,
+            is_exact: false,
+        });
     }
 
     /// Adds a figure of an instrument known to be wrong, and whether the check of the same limit
