@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::Scale;
-use super::rig::{SECOND_NS, dispersion, drive, ks_distance, note_slip, schedule, settings};
+use super::rig::{SECOND_NS, dispersion, drive, ks_distance, quantile, schedule, settings};
 use super::stub::{OK, Reply, Stub};
 use super::verdict::Verdict;
 use crate::load::driver::Mode;
@@ -18,6 +18,8 @@ const CONNECTIONS: usize = 16;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest distance of what was sent to the intended law.
 const KS_LIMIT: f64 = 0.02;
+/// A driver later than this at its 99th percentile shows the host's law, not its own.
+const SLIP_GATE_NS: u64 = 200_000;
 /// Variance over mean of Poisson counts, give or take.
 const DISPERSION: std::ops::RangeInclusive<f64> = 0.9..=1.1;
 /// The windows the counts are of: so many that the index's own standard error is 0.03.
@@ -95,7 +97,11 @@ fn dispatched(verdict: &mut Verdict, law: Arrivals, rate: u64, seconds: u64) -> 
     let stub = Stub::start(|_| Reply::Now(OK))?;
     let executed = drive(stub.address(), CONNECTIONS, &ops, Mode::Open, settings(TIMEOUT))?;
     let rows = &executed.rows;
-    note_slip(verdict, rows);
+    // The gate of a latency claim: gaps of 200 us keep no law under jitter of their own length.
+    let slip_ns = quantile(rows, 990, Row::slip_ns);
+    if slip_ns > SLIP_GATE_NS {
+        verdict.disturbed("the driver's slip p99", slip_ns);
+    }
     let what = |of: &str| format!("{} {rate}/s, {seconds} s: {of}", law.name());
     if law == Arrivals::Constant {
         let wanted = rate * seconds;

@@ -1,4 +1,4 @@
-//! Test 19: the delay line delays each chunk by itself, and breaks links in ways that are told apart.
+//! Test 19: the delay line delays each chunk by itself, and its faults are told apart.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

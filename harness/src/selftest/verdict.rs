@@ -108,8 +108,8 @@ impl Verdict {
         }
     }
 
-    /// Says that the host disturbed the test, and by how many nanoseconds (0: not in time): a failure
-    /// is then not judged. Of one kind of disturbance the worst is kept.
+    /// Says that the host disturbed the test, and by how many nanoseconds (0: not in time): a
+    /// failure is then not judged. Of one kind of disturbance the worst is kept.
     pub fn disturbed(&mut self, by: &'static str, ns: u64) {
         let worst = self.disturbances.entry(by).or_default();
         *worst = ns.max(*worst);
