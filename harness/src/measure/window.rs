@@ -47,6 +47,11 @@ pub fn measure(
     let hiccup = hiccups.stop();
     let after = host::ticks();
     drop(fault);
+    if let Some(row) = executed.rows.last_mut()
+        && sabotage::is(sabotage, "out-of-range")
+    {
+        row.done_ns += 130_000_000_000;
+    }
     if sabotage::is(sabotage, "little") {
         executed.in_flight_ns += executed.in_flight_ns / 10;
     }
