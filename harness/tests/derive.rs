@@ -312,8 +312,8 @@ fn the_same_record_gives_the_same_bytes() {
 
 #[test]
 fn an_empty_or_broken_record_gives_missing_figures_and_no_panic() {
-    let mut made_up = run_with(16, &Shape::cpu_only());
-    made_up.cells[0].slots.server_cpu_ns.truncate(2);
+    let mut made_up = run_with(16, &Shape { rounds: 2, ..Shape::default() });
+    made_up.cells[0].slots.server_cpu_ns.truncate(1);
     made_up.cells[3].slots.expected = vec![u64::MAX; 6];
     made_up.cells[5].slot_latency.as_mut().unwrap().response.hdr_v2_deflate_base64.clear();
     let _ = derived(&made_up);
@@ -363,6 +363,6 @@ fn a_window_in_which_the_driver_was_late_is_left_out_and_counted() {
     assert_eq!(after.latency[0].above_none_ns.unwrap().n, 3);
     let note = after.latency[0].note.as_ref().unwrap();
     assert!(note.contains("block 2 is left out: the driver was late"), "{note}");
-    let row = found.trust.iter().find(|row| row.question.contains("latency windows were")).unwrap();
+    let row = found.trust.iter().find(|row| row.question.contains("windows were")).unwrap();
     assert!(row.figure.starts_with("1 of "), "{}", row.figure);
 }

@@ -103,22 +103,13 @@ pub fn measure(
     {
         driver.add_decoy(address).context("cannot connect the decoy to Redis")?;
     }
-    for contestant in &mut contestants {
-        watcher.check()?;
-        contestant.take_wallet(&mut driver, common, purses)?;
-        contestant.warm_up(&mut driver, plan.warm_up_requests)?;
-        let requests = requests_of_a_block(plan);
-        contestant.prepare_mix(&mut driver, common, purses, (block, requests))?;
-    }
-    if sabotage::is(common.sabotage, "outcomes") {
-        for contestant in contestants.iter().filter(|c| c.arm.record.role == Role::Contender) {
-            contestant.log_out_one(&mut driver, purses)?;
-        }
-    }
+    prepare(common, &mut contestants, &mut driver, purses, block, watcher)?;
     let http2 = over_http2(common, &mut contestants)?;
     let mut rig = Rig { common, driver, http2, store };
-    let mut cells: Vec<OpenCell> = contestants.iter().map(|_| OpenCell::default()).collect();
-    rounds(&mut rig, &mut contestants, &mut cells, block, watcher)?;
+    let mut open: Vec<OpenCell> = contestants.iter().map(|_| OpenCell::default()).collect();
+    rounds(&mut rig, &mut contestants, &mut open, block, watcher)?;
+    let agreed = contestants.iter().map(Contestant::counted_alike);
+    let agreed = agreed.collect::<anyhow::Result<Vec<Option<bool>>>>()?;
     let windows = windows(&mut rig, &contestants, block, watcher)?;
 
     let mut result = BlockResult::default();
@@ -133,42 +124,79 @@ pub fn measure(
         }
         result.revocation_cost.extend(revocation::cost(&mut rig, contestant, block)?);
     }
-    for ((contestant, open), window) in contestants.iter().zip(cells).zip(windows) {
-        let over_http2 = rig.http2.as_ref().zip(contestant.http2.as_ref());
-        let over_http2 = over_http2.map_or(0, |(driver, way)| driver.sent_to(way.target));
-        let count = TAMPERED_PER_BLOCK;
-        let sabotage = common.sabotage;
-        let refused = contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
-        if sabotage::is(sabotage, "cross-count") {
-            sabotage::ask(contestant.account.address, "/health")?;
-        }
-        let presented = TAMPERED_PER_BLOCK.min(plan.wallet as usize) as u64;
-        let mut cell = Cell {
-            arm: contestant.arm.record.id.clone(),
-            block,
-            slots: open.slots,
-            slot_latency: plan.latency_from_slots().then(|| open.stamps.to_record()),
-            window_latency: None,
-            window_ledger: None,
-            window_facts: None,
-            counts: open.counts,
-            operations_agree: contestant.counted_alike()?,
-            driver_requests: rig.driver.sent_to(contestant.account.target) + over_http2,
-            server_requests: contestant.server.counters()?.requests,
-            forged_sent: presented,
-            forged_refused: refused,
-        };
+    for (((contestant, open), window), agreed) in
+        contestants.iter().zip(open).zip(windows).zip(agreed)
+    {
+        let mut cell = close(&mut rig, contestant, open, purses, block)?;
+        cell.operations_agree = agreed;
         if let Some(Window { latency, ledger, facts }) = window {
             cell.window_latency = Some(latency);
             cell.window_ledger = Some(ledger);
             cell.window_facts = Some(facts);
         }
-        if sabotage::is(sabotage, "ledger-closes") {
-            cell.slots.expected[0] -= 1;
-        }
         result.cells.push(cell);
     }
     Ok(result)
+}
+
+/// Fills wallets, warms servers up, prepares the mix where there is one.
+fn prepare(
+    common: &Common<'_>,
+    contestants: &mut [Contestant<'_>],
+    driver: &mut Driver,
+    purses: &mut Purses,
+    block: u32,
+    watcher: &dyn Watcher,
+) -> anyhow::Result<()> {
+    let plan = common.plan;
+    for contestant in contestants {
+        watcher.check()?;
+        contestant.take_wallet(driver, common, purses)?;
+        contestant.warm_up(driver, plan.warm_up_requests)?;
+        contestant.prepare_mix(driver, common, purses, (block, requests_of_a_block(plan)))?;
+        let is_contender = contestant.arm.record.role == Role::Contender;
+        if is_contender && sabotage::is(common.sabotage, "outcomes") {
+            contestant.log_out_one(driver, purses)?;
+        }
+    }
+    Ok(())
+}
+
+/// Presents tampered credentials and asks both sides for their counts: the end of an arm's block.
+fn close(
+    rig: &mut Rig<'_>,
+    contestant: &Contestant<'_>,
+    open: OpenCell,
+    purses: &Purses,
+    block: u32,
+) -> anyhow::Result<Cell> {
+    let (plan, sabotage) = (rig.common.plan, rig.common.sabotage);
+    let count = TAMPERED_PER_BLOCK;
+    let refused = contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
+    if sabotage::is(sabotage, "cross-count") {
+        sabotage::ask(contestant.account.address, "/health")?;
+    }
+    let over_http2 = rig.http2.as_ref().zip(contestant.http2.as_ref());
+    let over_http2 = over_http2.map_or(0, |(driver, way)| driver.sent_to(way.target));
+    let mut cell = Cell {
+        arm: contestant.arm.record.id.clone(),
+        block,
+        slots: open.slots,
+        slot_latency: plan.latency_from_slots().then(|| open.stamps.to_record()),
+        window_latency: None,
+        window_ledger: None,
+        window_facts: None,
+        counts: open.counts,
+        operations_agree: None,
+        driver_requests: rig.driver.sent_to(contestant.account.target) + over_http2,
+        server_requests: contestant.server.counters()?.requests,
+        forged_sent: TAMPERED_PER_BLOCK.min(plan.wallet as usize) as u64,
+        forged_refused: refused,
+    };
+    if sabotage::is(sabotage, "ledger-closes") {
+        cell.slots.expected[0] -= 1;
+    }
+    Ok(cell)
 }
 
 /// More than any arm is sent in the slots of a block: arrivals at random vary.

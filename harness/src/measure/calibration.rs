@@ -1,5 +1,5 @@
-//! Acceptance tests of the method itself: whether its intervals cover what they claim to, whether the
-//! order of the arms makes effects, and whether a known effect is found.
+//! Acceptance tests of the method itself: whether its intervals cover what they claim to, whether
+//! the order of the arms makes effects, and whether a known effect is found.
 //!
 //! Everything follows from a seed and no clock is read: the same arguments give the same figures.
 
@@ -356,8 +356,8 @@ pub struct KnownEffect {
 /// How far what is seen may be from what was added, nanoseconds.
 const KNOWN_WITHIN_NS: f64 = 2_000.0;
 
-/// Adds 20 us per request to one arm and nothing to another, with noise as kept records show it, and
-/// reads both by the computation that reads a record.
+/// Adds 20 us per request to one arm and nothing to another, with noise as kept records show it,
+/// and reads both by the computation that reads a record.
 #[must_use]
 pub fn known_effect(campaigns: u32, seed: u64) -> KnownEffect {
     let shape = Shape { blocks: 20, ..Shape::cpu_only() };

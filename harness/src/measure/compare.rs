@@ -4,8 +4,8 @@
 //! Whitney's test as the cross-check, and Holm's rule over all strategies of a metric.
 //!
 //! Blocks do not see what changes between runs: when `none` itself costs less on another day, every
-//! ratio to it grows. The controls see it, because nothing was done to them: rulers and the A/A arm.
-//! What they moved by is added to the threshold.
+//! ratio to it grows. The controls see it, because nothing was done to them: rulers and the A/A
+//! arm. What they moved by is added to the threshold.
 
 use super::comparison::LEVEL;
 use super::derive::cpu::CpuTable;

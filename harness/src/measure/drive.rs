@@ -7,6 +7,8 @@ use crate::load::segment::Segment;
 use crate::record::run::Ledger;
 use crate::record::segment::{Gate, Part, Quantiles, SEGMENT_SCHEMA, Scenario, SegmentRecord};
 
+/// Above this share of a core the driver is no longer an observer.
+const SHARE_LIMIT_PERCENT: u64 = 70;
 /// Above this 99th percentile of its own lateness the driver's latencies are not the target's.
 pub const SLIP_LIMIT_NS: u64 = 2_000_000;
 /// Dispatched and scheduled requests are compared per this many nanoseconds.
@@ -145,7 +147,8 @@ impl Drive<'_> {
         });
         if self.scenario.mode == "open" {
             let length_ns = self.scenario.length_ns;
-            gates.extend(open_gates(&self.executed.rows, self.base_ns, length_ns));
+            let rows = &self.executed.rows;
+            gates.extend(open_gates(rows, self.base_ns, length_ns, self.cpu_ns));
         }
         if let Some(late) = self.late_start_ns {
             gates.push(Gate {
@@ -163,13 +166,32 @@ impl Drive<'_> {
 }
 
 /// The gates of an open loop over `rows` of a schedule `length_ns` long that began at `base_ns`:
-/// was the driver in time, did each 100 ms send what it should, was everything sent by the end.
+/// was the driver in time, did each 100 ms send what it should, was everything sent by the end, and
+/// was the driver's thread, which used `cpu_ns`, an observer.
 #[must_use]
-pub fn open_gates(rows: &[Row], base_ns: u64, length_ns: u64) -> Vec<Gate> {
+pub fn open_gates(rows: &[Row], base_ns: u64, length_ns: u64, cpu_ns: u64) -> Vec<Gate> {
     if rows.is_empty() {
         return Vec::new();
     }
-    vec![slip_gate(rows), bins_gate(rows, base_ns), dispatched_gate(rows, base_ns, length_ns)]
+    vec![
+        slip_gate(rows),
+        bins_gate(rows, base_ns),
+        dispatched_gate(rows, base_ns, length_ns),
+        share_gate(rows, base_ns, cpu_ns),
+    ]
+}
+
+/// A driver that never waits is what is measured, however punctual it queues requests.
+fn share_gate(rows: &[Row], begin: u64, cpu_ns: u64) -> Gate {
+    let end = rows.iter().map(|row| row.done_ns.max(row.dispatched_ns)).max().unwrap_or(begin);
+    let percent = cpu_ns.saturating_mul(100) / end.saturating_sub(begin).max(1);
+    let pass = percent <= SHARE_LIMIT_PERCENT;
+    let advice = if pass { "" } else { ": the driver is the limit; lower the rate" };
+    Gate {
+        name: "driver-share".into(),
+        pass,
+        detail: format!("{percent} % of a core, limit {SHARE_LIMIT_PERCENT} %{advice}"),
+    }
 }
 
 fn slip_gate(rows: &[Row]) -> Gate {

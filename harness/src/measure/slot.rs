@@ -108,8 +108,8 @@ impl Rig<'_> {
         })
     }
 
-    /// Executes `ops`, over HTTP/2 where that is the way: what became of them, and the bytes written
-    /// and read.
+    /// Executes `ops`, over HTTP/2 where that is the way: what became of them, and the bytes
+    /// written and read.
     fn execute(
         &mut self,
         contestant: &Contestant<'_>,

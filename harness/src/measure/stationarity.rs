@@ -1,5 +1,5 @@
-//! Whether a window is one steady state: medians of its halves, the slope of requests in flight, and
-//! Little's law.
+//! Whether a window is one steady state: medians of its halves, the slope of requests in flight,
+//! and Little's law.
 
 use super::stats::median;
 use crate::load::outcome::Row;
@@ -8,8 +8,8 @@ use crate::load::outcome::Row;
 const INSTANTS: u64 = 100;
 /// The medians of the halves may differ by this share of the first.
 pub const MEDIAN_LIMIT: f64 = 0.05;
-/// Over the window, requests in flight may grow or fall by this many or by this share of their mean,
-/// whichever is more.
+/// Over the window, requests in flight may grow or fall by this many or by this share of their
+/// mean, whichever is more.
 const GROWTH_REQUESTS: f64 = 2.0;
 const GROWTH_SHARE: f64 = 0.5;
 

@@ -86,8 +86,8 @@ mod imp {
             let timer = Fd(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?);
             #[expect(
                 deprecated,
-                reason = "its successor is `unsafe`, on condition that the descriptor stays open and \
-                          the same: `timer` owns it and is never taken out"
+                reason = "its successor is `unsafe`, on condition that the descriptor stays open \
+                          and the same: `timer` owns it and is never taken out"
             )]
             let fd = AsyncFd::with_interest(timer, Interest::READABLE)?;
             Ok(Self { clock, fd })

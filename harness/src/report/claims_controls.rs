@@ -56,7 +56,7 @@ fn broken(rule: Rule, page: &str, derived: &Derived) -> (String, Derived) {
         Rule::Interval => text = saying("`a` is dearer than `b` by 31 %."),
         Rule::NoiseFloor => of.noise_floor = None,
         Rule::LatencyGate => of.trust.push(TrustRow {
-            question: "Driver's share of a core, busiest cell?".into(),
+            question: "Was the driver an observer?".into(),
             figure: "0.9".into(),
             limit: "at most 0.7".into(),
             pass: Some(false),

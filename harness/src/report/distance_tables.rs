@@ -53,7 +53,7 @@ pub fn crossovers(input: &Input<'_>) -> Table {
     let head = [
         "token",
         "against",
-        "answers sooner (p50) from a round trip of (95 %)",
+        "answers sooner (p50) from a round trip of, with a 95 % interval",
         "blocks: at once, crossing, never",
         "costs less CPU",
     ];

@@ -25,7 +25,9 @@ const SPIN_NS: u64 = 20_000;
 const TOLERANCE_NS: f64 = 2_000.0;
 /// As the noise floor of a run.
 const CONFIDENCE: f64 = 0.999;
-const CONNECTIONS: usize = 8;
+/// So many that a closed loop always has a request waiting at the server: with few the driver takes
+/// turns with it, and what the server adds changes how requests are batched.
+const CONNECTIONS: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Twice nothing, then the effect: the first is what the others are held against.
 const SPINS_NS: [u64; 3] = [0, 0, SPIN_NS];
@@ -85,7 +87,7 @@ impl Block {
                 let ops = |ms| schedule(Arrivals::Poisson, 1_000, ms * SECOND_NS / 1_000, index);
                 (Mode::Open, ops(150), ops(20))
             }
-            Load::Full => (Mode::Closed, closed(1_500), closed(200)),
+            Load::Full => (Mode::Closed, closed(4_000), closed(400)),
         };
         ops.iter_mut().chain(&mut lead_in).for_each(|op| *op = Op { target, exchange, ..*op });
         self.driver.execute(&lead_in, &self.exchanges, mode, false)?;

@@ -17,6 +17,7 @@ use crate::load::schedule::stream;
 use crate::measure::drive::{Stamps, open_gates};
 use crate::measure::ranked::Ranked;
 use crate::measure::stationarity::stationarity;
+use crate::os::cpu::thread_ns;
 
 /// The search begins here, requests per second.
 const LOW: u64 = 100;
@@ -102,14 +103,16 @@ fn probe(
     let ops: Vec<Op> =
         times.into_iter().map(|at_ns| Op { at_ns, target: 0, exchange: 0 }).collect();
     ensure!(!ops.is_empty(), "a step of {rate}/s holds no request");
+    let before_ns = thread_ns();
     let rows = client.execute(&ops, Mode::Open)?.rows;
+    let cpu_ns = thread_ns() - before_ns;
     let base_ns = rows[0].intended_ns.saturating_sub(ops[0].at_ns);
     let end_ns = rows.iter().map(|row| row.done_ns).max().unwrap_or(0);
     let ledger = ledger(&rows);
     let stamps = Stamps::of(&rows);
     let failed = ledger.scheduled - ledger.expected;
     let ranked = Ranked { ok: &stamps.response, failed, timeout };
-    let fault = open_gates(&rows, base_ns, length_ns).into_iter().find(|gate| !gate.pass);
+    let fault = open_gates(&rows, base_ns, length_ns, cpu_ns).into_iter().find(|gate| !gate.pass);
     // What was answered while it was offered, against what was; an idle tail is no shortfall.
     let seconds = end_ns.saturating_sub(base_ns).max(length_ns) as f64 / 1e9;
     let offered = ops.len() as f64 / (length_ns as f64 / 1e9);

@@ -1,7 +1,7 @@
 //! CPU per request: paired within a block, intervals over blocks.
 //!
-//! A difference is the mean logarithm of the ratios, turned back: twice as dear and half as dear are
-//! equally far from equal, and the ratio of a to b is that of b to a turned round.
+//! A difference is the mean logarithm of the ratios, turned back: twice as dear and half as dear
+//! are equally far from equal, and the ratio of a to b is that of b to a turned round.
 //!
 //! The cost of an arm is CPU of server and store per answered request. Redis works for itself in
 //! every arm (its cron), so the store's CPU of `none` stands on both sides of a difference and

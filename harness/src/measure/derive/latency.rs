@@ -254,8 +254,8 @@ impl Draft {
     }
 }
 
-/// The rows of every arm, in the run's order, read against `latencies[none]`. Of each percentile the
-/// contenders are one family; a control is judged by itself.
+/// The rows of every arm, in the run's order, read against `latencies[none]`. Of each percentile
+/// the contenders are one family; a control is judged by itself.
 pub(super) fn all_percentiles(
     run: &Run,
     latencies: &[ArmLatency],

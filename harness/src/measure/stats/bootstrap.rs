@@ -1,5 +1,5 @@
-//! The bias-corrected and accelerated bootstrap of a mean (Efron 1987): resamples blocks, assumes no
-//! normal distribution, and gives the same interval each time from a named stream.
+//! The bias-corrected and accelerated bootstrap of a mean (Efron 1987): resamples blocks, assumes
+//! no normal distribution, and gives the same interval each time from a named stream.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64;
@@ -22,8 +22,8 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Resamples `samples` [`RESAMPLES`] times from the stream called `stream`: the same samples and
-    /// name give the same figures. `None` below two samples or when one is not finite.
+    /// Resamples `samples` [`RESAMPLES`] times from the stream called `stream`: the same samples
+    /// and name give the same figures. `None` below two samples or when one is not finite.
     #[must_use]
     pub fn new(samples: &[f64], stream: &str) -> Option<Self> {
         let n = samples.len();

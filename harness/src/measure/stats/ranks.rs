@@ -1,7 +1,9 @@
-//! Exact rank tests: Wilcoxon's signed ranks for pairs, Mann and Whitney's for two unpaired samples.
+//! Exact rank tests: Wilcoxon's signed ranks for pairs, Mann and Whitney's for two unpaired
+//! samples.
 //!
-//! Ties get the mean of their ranks, and the null distribution is counted with those ranks, not with
-//! the whole numbers they replace: it stays exact. Ranks are kept doubled, so that they are integers.
+//! Ties get the mean of their ranks, and the null distribution is counted with those ranks, not
+//! with the whole numbers they replace: it stays exact. Ranks are kept doubled, so that they are
+//! integers.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
