@@ -29,8 +29,8 @@ const CONFIDENCE: f64 = 0.999;
 /// turns with it, and what the server adds changes how requests are batched.
 const CONNECTIONS: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Twice nothing, then the effect: the first is what the others are held against.
-const SPINS_NS: [u64; 3] = [0, 0, SPIN_NS];
+/// Twice the same, then the effect: the first is what the others are held against.
+const ARMS: usize = 3;
 
 /// How an arm is loaded in one slot.
 #[derive(Clone, Copy)]
@@ -46,6 +46,16 @@ impl Load {
         match self {
             Self::Slow => "1000/s",
             Self::Full => "saturation",
+        }
+    }
+
+    /// What every arm burns. At saturation all three servers must be the slower side: against an
+    /// empty one the driver never sleeps, and a server that burns more also wakes it, request by
+    /// request, which its own CPU clock is charged for.
+    const fn base_ns(self) -> u64 {
+        match self {
+            Self::Slow => 0,
+            Self::Full => 40_000,
         }
     }
 }
@@ -65,10 +75,11 @@ struct Block {
 }
 
 impl Block {
-    fn start() -> anyhow::Result<Self> {
+    fn start(load: Load) -> anyhow::Result<Self> {
         let mut driver = Driver::new(settings(TIMEOUT))?;
         let (mut arms, mut exchanges) = (Vec::new(), Vec::new());
-        for spin_ns in SPINS_NS {
+        let base_ns = load.base_ns();
+        for spin_ns in [base_ns, base_ns, base_ns + SPIN_NS] {
             let server = ServerChild::spawn(&server_config(StrategyKind::None, spin_ns, None))?;
             let target = driver.add_target(server.data(), CONNECTIONS)?;
             let account = Account { target, address: server.data(), carrier: Carrier::Bearer };
@@ -111,8 +122,8 @@ impl Block {
     ) -> anyhow::Result<Option<[f64; 2]>> {
         let (mut sums, mut pairs) = ([0.0; 2], 0.0);
         for round in 0..rounds {
-            let mut found = [None; SPINS_NS.len()];
-            for arm in shuffled(SPINS_NS.len(), rng) {
+            let mut found = [None; ARMS];
+            for arm in shuffled(ARMS, rng) {
                 found[arm] = self.slot(arm, load, round)?;
             }
             if let [Some(base), Some(same), Some(more)] = found {
@@ -137,8 +148,8 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
     let mut found: [[Vec<f64>; 2]; 2] = Default::default();
     for _ in 0..blocks {
         // Fresh processes: what differs between two of the same program must not be an effect.
-        let mut block = Block::start()?;
         for (load, found) in loads.into_iter().zip(&mut found) {
+            let mut block = Block::start(load)?;
             if let Some(differences) = block.differences(load, rounds, &mut rng)? {
                 found.iter_mut().zip(differences).for_each(|(all, one)| all.push(one));
             }

@@ -11,6 +11,9 @@ pub(super) fn withhold(derived: &mut Derived, reasons: &[String]) {
     // The A/A arm stays: it is a control and often the reason.
     derived.cpu_pairs.clear();
     derived.rulers.clear();
+    derived.counts.iter_mut().for_each(|row| {
+        (row.server_runqueue_ns, row.softirq_ns) = (None, None);
+    });
     derived.regimes.clear();
     derived.layout_dependent.clear();
     derived.micro.clear();

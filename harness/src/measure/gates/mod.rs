@@ -55,7 +55,7 @@ pub const GATES: &[Gate] = &[
     gate("unsettled-clock", Scope::Slot, "Did the CPU clocks come to rest?", "both sides"),
     gate("window-slip", Scope::Window, "Was the driver on time?", "p99 within the plan's limit"),
     gate("window-reconnect", Scope::Window, "Did every connection last?", "none opened anew"),
-    gate("window-hiccup", Scope::Window, "Was the host steady?", "p99 within the plan's limit"),
+    gate("window-hiccup", Scope::Window, "Was the host steady?", "p99 at most 5 ms"),
     gate(
         "window-dispatch",
         Scope::Window,
