@@ -326,17 +326,14 @@ fn figures_of_loops_can_be_spliced_by_their_ids() {
     write_run(&folder, &synthetic::alone(1)).expect("a record");
     let id = "verify/prepared/alg=HS256,claims=typical,backend=aws-lc-rs";
     let escaped = id.replace('/', "~1");
+    let memory = "/memory/entry=session/bytes_per_entry";
     let wire = "/wire/algorithm=HS256,claims=typical,carrier=bearer/credential_bytes";
     let cases = [
         (format!("micro run=run id={id}"), "2.1", ""),
         (format!("micro run=run id={id} figure=cpu_ns"), "56", " ns"),
         (format!("micro run=run id={id} figure=criterion_ns format=us"), "0.6", " µs"),
         (format!("value run=run pointer=/micro/{escaped}/ratio format=ratio"), "2.1", ""),
-        (
-            "value run=run pointer=/memory/entry=session/bytes_per_entry format=bytes".into(),
-            "412",
-            " B",
-        ),
+        (format!("value run=run pointer={memory} format=bytes"), "412", " B"),
         (format!("value run=run file=run pointer={wire} format=bytes"), "409", " B"),
     ];
     for (marker, begin, end) in &cases {

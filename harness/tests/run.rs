@@ -127,6 +127,31 @@ fn the_smoke_profile_yields_a_valid_record_and_a_report() {
 }
 
 #[test]
+fn an_overloaded_run_is_invalid_and_publishes_no_figure() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("kept");
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/overload.toml");
+    let output = run(&["run", "--plan", plan, "--out", path(&out), "--seed", "1"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let record = record(&out);
+    assert_eq!(record["run"]["status"], "invalid");
+    let reasons = record["run"]["reasons"].to_string();
+    assert!(reasons.contains("dispatched"), "{reasons}");
+    let derived: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("derived.json")).unwrap()).unwrap();
+    for arm in derived["arms"].as_array().unwrap() {
+        assert!(arm["cpu_above_none_ns"].is_null() && arm["cpu_verdict"].is_null(), "{arm}");
+        for percentile in arm["latency"].as_array().unwrap() {
+            assert!(percentile["response_ns"].is_null(), "{percentile}");
+        }
+    }
+    let page = std::fs::read_to_string(out.join("REPORT.md")).unwrap();
+    assert!(page.contains("INVALID"), "the page must say so first");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!said.contains("µs"), "a figure of an invalid run: {said}");
+}
+
+#[test]
 fn wrong_arguments_are_named_with_status_2() {
     let home = tempfile::tempdir().unwrap();
     let typo = plan(home.path(), "[\"none\", \"jwt-hs25\"]", 1);

@@ -1,8 +1,11 @@
-//! The acceptance tests, each in its short variant. A test that the host disturbed three times is
-//! not judged, and says so; one that is red on a quiet host fails.
+//! The acceptance tests, each in its short variant. Those that depend on no clock must be green;
+//! those that do must run to their end, and their controls must fail: how fast and how steady this
+//! machine is, tests do not assert. `authbench selftest` judges that on a quiet one.
 
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
+
+use authbench_harness::selftest::{Kind, TESTS};
 
 /// Timed tests share the machine with nobody of this file.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -23,8 +26,12 @@ fn accept(number: u32) {
     let (outcome, reason) = (&test["outcome"], &test["reason"]);
     println!("test {number}, {}: {outcome}, {reason}", test["name"]);
     let rows = serde_json::to_string_pretty(&test["rows"]).expect("it was JSON");
-    assert_ne!(outcome, "red", "{reason}\n{rows}");
-    assert!(output.status.success(), "{said}");
+    let kind = TESTS.iter().find(|test| test.number == number).expect("it is in the table").kind;
+    if kind == Kind::Deterministic {
+        assert_ne!(outcome, "red", "{reason}\n{rows}");
+    }
+    let status = if outcome == "red" { 4 } else { 0 };
+    assert_eq!(output.status.code(), Some(status), "{said}");
     let is_control = |row: &serde_json::Value| row["negative_control"] == true;
     let controls = test["rows"].as_array().expect("rows").iter().filter(|row| is_control(row));
     assert!(controls.count() > 0 || outcome == "not-run", "nothing shows that this test can fail");
@@ -40,8 +47,7 @@ macro_rules! acceptance_tests {
         /// A test of the table that has no test here would never run before a release.
         #[test]
         fn every_test_of_the_table_is_here() {
-            let numbers: Vec<u32> =
-                authbench_harness::selftest::TESTS.iter().map(|test| test.number).collect();
+            let numbers: Vec<u32> = TESTS.iter().map(|test| test.number).collect();
             assert_eq!(numbers, [$($number),*]);
         }
     };

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::ensure;
+
 use super::kept;
 use super::list::plain_table;
 use crate::cli::{Exit, UsageError};
@@ -94,7 +96,14 @@ fn tested(args: &Args) -> anyhow::Result<Vec<Finished>> {
         eprintln!("  {}{why} ({:.1} s)", one.outcome.name(), one.took.as_secs_f64());
         one
     };
-    Ok(chosen.into_iter().map(run).collect())
+    // Between tests: what a test started ends with it.
+    let interrupt = Interrupt::listen()?;
+    let mut finished = Vec::new();
+    for test in chosen {
+        ensure!(!interrupt.is_set(), "interrupted after {} tests", finished.len());
+        finished.push(run(test));
+    }
+    Ok(finished)
 }
 
 /// The control, then the sabotage of one gate or of all.

@@ -268,6 +268,8 @@ impl State {
             if self.targets[target].queue.len() < self.settings.backlog_limit {
                 self.targets[target].queue.push_back(next);
                 self.in_flight += 1;
+            } else {
+                row.done_ns = now_ns;
             }
             next += 1;
             self.assign(work, target).await?;
@@ -321,6 +323,11 @@ impl State {
                 let expect = &work.exchanges[work.ops[op].exchange as usize].expect;
                 row.status = answer.status().as_u16();
                 row.outcome = expect.judge(row.status, answer.body());
+                // An answer after the deadline is late, whenever the next scan would have come.
+                let limit = u64::try_from(self.settings.timeout.as_nanos()).unwrap_or(u64::MAX);
+                if row.response_ns() > limit {
+                    row.outcome = Outcome::Timeout;
+                }
                 if *expect == Expect::Any {
                     work.executed.captured.push((op, answer::as_text(&answer)));
                 }

@@ -225,14 +225,17 @@ fn family(samples: Vec<Samples>, threshold: f64) -> Vec<Row> {
         Some((own, located))
     };
     let located: Vec<(Samples, Located)> = samples.into_iter().filter_map(locate).collect();
-    let least = threshold.ln_1p() + moved(&located);
+    let moved = moved(&located);
+    let least = threshold.ln_1p() + moved;
+    // What the controls moved by may have hidden as much of a change.
+    let alike = threshold.ln_1p() - moved;
     let (controls, judged): (Vec<_>, Vec<_>) =
         located.into_iter().partition(|(own, _)| own.is_control);
     let all = |p: &dyn Fn(&Located) -> f64| {
         holm(&judged.iter().map(|(_, located)| p(located)).collect::<Vec<_>>())
     };
     let differ = all(&Located::p);
-    let same = all(&|located| located.p_within(-threshold.ln_1p(), threshold.ln_1p()));
+    let same = all(&|located| if alike > 0.0 { located.p_within(-alike, alike) } else { 1.0 });
     let rows = judged.iter().zip(differ.iter().zip(&same));
     let rows = rows
         .filter_map(|((own, located), (differ, same))| row(own, located, (*differ, *same), least));

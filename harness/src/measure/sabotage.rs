@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -172,7 +173,8 @@ fn freeze_all(length_ns: u64) -> Option<Child> {
     let pid = std::process::id();
     let half_s = length_ns as f64 / 2e9;
     let script = format!("sleep {half_s:.3}; kill -STOP {pid}; sleep 0.15; kill -CONT {pid}");
-    Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().ok()
+    // In a group of its own: a Ctrl-C must not take the one who thaws.
+    Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).process_group(0).spawn().ok()
 }
 
 /// Brings about what the gate of a slot has to notice.

@@ -1,5 +1,4 @@
-//! Whether a window is one steady state: medians of its halves, the slope of requests in flight,
-//! and Little's law.
+//! Whether a window is one steady state: medians of its halves, the slope of requests in flight.
 
 use super::stats::median;
 use crate::load::outcome::Row;
@@ -95,16 +94,4 @@ pub fn stationarity(rows: &[Row]) -> Stationarity {
         in_flight_mean: in_flight,
         window_s: length as f64 / 1e9,
     }
-}
-
-/// Little's law, checked: the sum over requests of the time from their first byte written to their
-/// last byte read is the time integral of requests in flight, which the driver counts on its own
-/// (`in_flight_integral_ns`, request-nanoseconds). How far the two are apart, as a share of the
-/// integral; `None` when nothing was in flight.
-#[must_use]
-pub fn little(rows: &[Row], in_flight_integral_ns: u64) -> Option<f64> {
-    let sent = rows.iter().filter(|row| row.written_ns > 0);
-    let sum = sent.map(Row::service_ns).fold(0, u64::saturating_add);
-    let integral = in_flight_integral_ns as f64;
-    (integral > 0.0).then(|| (sum as f64 - integral).abs() / integral)
 }

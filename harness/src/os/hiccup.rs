@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Hiccups {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<LatencyHistogram>,
+    thread: Option<JoinHandle<LatencyHistogram>>,
 }
 
 impl Hiccups {
@@ -32,14 +32,20 @@ impl Hiccups {
         let thread = std::thread::Builder::new()
             .name("hiccup".into())
             .spawn(move || observe(&|| stopped.load(Ordering::Relaxed)))?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, thread: Some(thread) })
     }
 
     /// Ends the observation: how late each wake-up was, nanoseconds.
     #[must_use]
-    pub fn stop(self) -> LatencyHistogram {
+    pub fn stop(mut self) -> LatencyHistogram {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_default()
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Hiccups {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

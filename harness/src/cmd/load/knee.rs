@@ -15,6 +15,7 @@ use crate::load::knee::{Knee, Observation, Range, STEPS_MAX, Search, Verdict, se
 use crate::load::outcome::ledger;
 use crate::load::schedule::stream;
 use crate::measure::drive::{Stamps, open_gates};
+use crate::measure::histogram::supports;
 use crate::measure::ranked::Ranked;
 use crate::measure::stationarity::stationarity;
 use crate::os::cpu::thread_ns;
@@ -142,7 +143,8 @@ impl Found {
                 Verdict::DriverLimited(why) => ("driver-limited", Some(why)),
             };
             // A step in which the driver was at fault has no percentile.
-            let is_judged = verdict != "driver-limited";
+            let is_judged =
+                verdict != "driver-limited" && supports(step.rate * args.step_seconds, 990);
             FoundStep {
                 phase: step.phase.name(),
                 rate_per_second: step.rate,

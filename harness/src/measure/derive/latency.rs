@@ -1,10 +1,13 @@
 //! Latency percentiles: pooled by merging histograms for the picture, paired within a block for
 //! what may be said.
 
-use super::cpu::NO_FLOOR;
+use std::time::Duration;
+
+use super::cpu::{NO_FLOOR, valid_sum};
 use crate::measure::comparison::{Comparison, EQUIVALENCE, Outcome, decide};
 use crate::measure::gates::window::failures;
 use crate::measure::histogram::{LatencyHistogram, supports};
+use crate::measure::ranked::Ranked;
 use crate::measure::stats::six;
 use crate::record::derived::{ArmResult, Percentile, TrustRow, Verdict};
 use crate::record::run::{Arm, Cell, Latency, Role, Run};
@@ -32,6 +35,18 @@ pub fn usable<'a>(run: &Run, cell: &'a Cell) -> Result<&'a Latency, String> {
     Ok(window)
 }
 
+/// Requests of the latency that is used that were not answered as expected.
+fn failed(run: &Run, cell: &Cell) -> u64 {
+    let from_slots = run.plan.as_ref().is_some_and(|plan| plan.latency_window_ms == 0);
+    match cell.window_ledger {
+        Some(ledger) if !from_slots => ledger.scheduled.saturating_sub(ledger.expected),
+        _ => {
+            let sum = |column: &[u64]| valid_sum(&cell.slots, column);
+            sum(&cell.slots.scheduled).saturating_sub(sum(&cell.slots.expected))
+        }
+    }
+}
+
 /// One arm's latency in one block, reduced to what is used.
 struct InBlock {
     block: u32,
@@ -45,6 +60,8 @@ struct InBlock {
 pub(in crate::measure) struct ArmLatency {
     response: LatencyHistogram,
     service: LatencyHistogram,
+    /// Requests that failed, which are slower than every success.
+    failed: u64,
     blocks: Vec<InBlock>,
     unread: Vec<String>,
 }
@@ -55,11 +72,13 @@ impl ArmLatency {
         let mut this = Self {
             response: LatencyHistogram::new(),
             service: LatencyHistogram::new(),
+            failed: 0,
             blocks: vec![],
             unread: vec![],
         };
         for cell in run.cells.iter().filter(|cell| cell.arm == arm.id) {
-            match usable(run, cell).and_then(|latency| this.add(cell.block, latency)) {
+            let failed = failed(run, cell);
+            match usable(run, cell).and_then(|latency| this.add(cell.block, latency, failed)) {
                 Ok(()) => {}
                 Err(why) => this.unread.push(format!("block {} is left out: {why}", cell.block)),
             }
@@ -67,7 +86,7 @@ impl ArmLatency {
         this
     }
 
-    fn add(&mut self, block: u32, latency: &Latency) -> Result<(), String> {
+    fn add(&mut self, block: u32, latency: &Latency, failed: u64) -> Result<(), String> {
         let read = |which: &str, recorded| {
             LatencyHistogram::from_record(recorded).map_err(|error| format!("{which}: {error}"))
         };
@@ -75,10 +94,12 @@ impl ArmLatency {
         let service = read("service", &latency.service)?;
         self.response.add(&response);
         self.service.add(&service);
+        self.failed = self.failed.saturating_add(failed);
+        let ranked = Ranked { ok: &response, failed, timeout: Duration::ZERO };
         self.blocks.push(InBlock {
             block,
             n: response.len(),
-            percentiles: PERMILLES.map(|permille| response.supported_percentile(permille)),
+            percentiles: PERMILLES.map(|permille| ranked.supported_all(permille)?.value_ns()),
             slip_sum_ns: latency.slip.sum_ns,
             slip_n: latency.slip.n,
         });
@@ -117,7 +138,13 @@ impl ArmLatency {
 
     /// The pooled median, nanoseconds.
     pub(in crate::measure) fn p50_ns(&self) -> Option<f64> {
-        self.response.supported_percentile(500).map(|ns| ns as f64)
+        self.response_ns(500).map(|ns| ns as f64)
+    }
+
+    /// The pooled percentile of all requests, nanoseconds; `None` where a failure stands there.
+    fn response_ns(&self, permille: u32) -> Option<u64> {
+        let ranked = Ranked { ok: &self.response, failed: self.failed, timeout: Duration::ZERO };
+        ranked.supported_all(permille)?.value_ns()
     }
 
     /// How much later than with `none` the driver was on average, nanoseconds.
@@ -142,14 +169,17 @@ impl ArmLatency {
         let row = Percentile {
             permille,
             n,
-            response_ns: self.response.supported_percentile(permille),
+            response_ns: self.response_ns(permille),
             service_ns: self.service.supported_percentile(permille),
             above_none_ns: None,
             p_adjusted: None,
             verdict: None,
             note: None,
         };
-        if row.response_ns.is_none() {
+        if row.response_ns.is_none() && supports(n, permille) {
+            let failed = self.failed;
+            notes.push(format!("{failed} requests failed, and a failure stands at this rank"));
+        } else if row.response_ns.is_none() {
             let needed = 100_000 / u64::from(1_000 - permille);
             notes.push(format!("{n} samples; {needed} are needed for 100 beyond it"));
         }

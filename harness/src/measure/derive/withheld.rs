@@ -16,6 +16,7 @@ pub(super) fn withhold(derived: &mut Derived, reasons: &[String]) {
     });
     derived.regimes.clear();
     derived.layout_dependent.clear();
+    derived.distance = None;
     derived.micro.clear();
     derived.overhead.clear();
     derived.part_sums.clear();

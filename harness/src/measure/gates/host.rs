@@ -21,14 +21,15 @@ const TICK_NS: f64 = 1e7;
 /// The checks of driver and host.
 pub(super) fn checks(run: &Run, plan: &PlanRecord) -> Vec<Check> {
     let judged = plan.judge_host == Some(true);
-    vec![
-        dispatched(run),
-        on_quiet(judged, driver_share(run)),
-        on_quiet(judged, headroom(run, plan)),
-        on_quiet(judged, steal(run)),
-        little(run),
-        out_of_range(run),
-    ]
+    let mut checks = of_slots(run, plan);
+    checks.extend([on_quiet(judged, headroom(run, plan)), little(run), out_of_range(run)]);
+    checks
+}
+
+/// Those that slots alone can answer: also of a regime, which has no windows.
+pub(super) fn of_slots(run: &Run, plan: &PlanRecord) -> Vec<Check> {
+    let judged = plan.judge_host == Some(true);
+    vec![dispatched(run), on_quiet(judged, driver_share(run)), on_quiet(judged, steal(run))]
 }
 
 /// A check that only a quiet machine passes; plans for tests do not judge it.
@@ -47,10 +48,11 @@ fn judged(name: &str, share: Option<f64>, say: &dyn Fn(f64) -> String, ok: bool)
     check(name, failure, || detail)
 }
 
-/// Sum of a column over all valid slots of the run.
+/// Sum of a column over all slots of the run, discarded ones included: what the host took away in
+/// a slot is the reason why it was discarded.
 fn total(run: &Run, column: fn(&Slots) -> &Vec<u64>) -> u64 {
-    let sums = run.cells.iter().map(|cell| valid_sum(&cell.slots, column(&cell.slots)));
-    sums.fold(0, u64::saturating_add)
+    let sums = run.cells.iter().flat_map(|cell| column(&cell.slots));
+    sums.fold(0, |sum, n| sum.saturating_add(*n))
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -59,18 +61,14 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 /// Sent per scheduled, over all slots: a slot that could not be sent is no disturbance.
 fn dispatched(run: &Run) -> Check {
-    let all = |column: fn(&Slots) -> &Vec<u64>| {
-        let sums = run.cells.iter().flat_map(|cell| column(&cell.slots));
-        sums.fold(0_u64, |sum, n| sum.saturating_add(*n))
-    };
     let windows = run.cells.iter().filter_map(|cell| cell.window_ledger.as_ref());
     let (due, shed) = windows.fold((0_u64, 0_u64), |(due, shed), ledger| {
         (due.saturating_add(ledger.scheduled), shed.saturating_add(ledger.shed))
     });
-    let scheduled = due.saturating_add(all(|slots| &slots.scheduled));
-    let shed = shed.saturating_add(all(|slots| &slots.shed));
+    let scheduled = due.saturating_add(total(run, |slots| &slots.scheduled));
+    let shed = shed.saturating_add(total(run, |slots| &slots.shed));
     let figure = share(scheduled.saturating_sub(shed), scheduled);
-    let say = |_| format!("{shed} of {scheduled} requests were never sent");
+    let say = |_| format!("{shed} of {scheduled} requests were shed");
     judged("dispatched", figure, &say, figure.is_some_and(|figure| figure >= DISPATCHED))
 }
 

@@ -4,6 +4,7 @@
 //! server answered; a wrong answer, an account that does not close or counts that differ
 //! invalidate the run. Checked at the end of a run, and again on its file.
 
+mod distance;
 mod host;
 pub mod window;
 
@@ -13,6 +14,9 @@ use crate::record::run::{Arm, Cell, Check, Ledger, Regime, Role, Run, Slots};
 
 /// Below this many blocks the A/A interval is too wide to judge a run by.
 const AA_BLOCKS: u32 = 5;
+
+/// At most one request in so many may time out or lose its connection.
+const LOST_ONE_IN: u64 = 1_000;
 
 /// What a failure voids.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,6 +126,7 @@ pub fn checks(run: &Run) -> Vec<Check> {
         noise_floor(run),
     ];
     checks.extend(host::checks(run, plan));
+    checks.extend(distance::checks(run, plan));
     checks.extend(run.regimes.iter().flat_map(|regime| of_regime(run, regime)));
     checks
 }
@@ -132,9 +137,13 @@ fn of_regime(run: &Run, regime: &Regime) -> Vec<Check> {
     let own = [ledger(&under), cross_count(&under), outcomes(&under), forged(&under)];
     // What a mix sends to Redis depends on the operations; its counts are compared one by one.
     let commands = regime.mix.is_none().then(|| redis_commands(&under));
+    let limit = run.plan.as_ref().map_or(1_000, |plan| plan.discard_limit_permille);
+    let plan = under.plan.as_ref().filter(|_| regime.mode == "open");
+    let host = plan.map_or(vec![], |plan| host::of_slots(&under, plan));
     own.into_iter()
+        .chain(host)
         .chain(commands)
-        .chain([noise_floor(&under)])
+        .chain([discarded(&under, limit), noise_floor(&under)])
         .map(|check| Check { name: format!("{}/{}", regime.name, check.name), ..check })
         .collect()
 }
@@ -224,8 +233,19 @@ fn outcomes(run: &Run) -> Check {
         let wrong =
             slots.wrong_outcome.iter().fold(window.wrong_outcome, |a, b| a.saturating_add(*b));
         let errors = valid_sum(slots, &slots.http_error).saturating_add(window.http_error);
-        (wrong > 0 || errors > 0).then(|| {
-            format!("{wrong} answers other than expected, {errors} HTTP errors; must be 0")
+        if wrong > 0 || errors > 0 {
+            let what = "answers other than expected";
+            return Some(format!("{wrong} {what}, {errors} HTTP errors; must be 0"));
+        }
+        // Of all slots: a slot in which requests were lost must not vanish as a disturbed one.
+        let all = |column: &[u64], of_window: u64| {
+            column.iter().fold(of_window, |sum, n| sum.saturating_add(*n))
+        };
+        let lost = all(&slots.timeout, window.timeout)
+            .saturating_add(all(&slots.connection_error, window.connection_error));
+        let scheduled = all(&slots.scheduled, window.scheduled);
+        (lost.saturating_mul(LOST_ONE_IN) > scheduled).then(|| {
+            format!("{lost} of {scheduled} requests were lost; at most 1 in {LOST_ONE_IN}")
         })
     };
     let failure = run.cells.iter().find_map(|cell| wrong(cell).map(|why| Failure::at(cell, why)));
@@ -275,14 +295,25 @@ fn redis_commands(run: &Run) -> Check {
     check("redis-commands", failure, || "Redis counted what the strategies declare".into())
 }
 
-/// The share of discarded slots is within the plan's limit.
+/// The share of discarded slots is within the plan's limit, of each arm within twice that: one that lost
+/// everything must not hide behind the others.
 fn discarded(run: &Run, limit: u32) -> Check {
     let all: usize = run.cells.iter().map(|cell| cell.slots.discarded.len()).sum();
     let valid: usize = run.cells.iter().map(|cell| valid_slots(&cell.slots).count()).sum();
     let permille = ((all - valid) as u64 * 1_000).div_ceil(all.max(1) as u64);
     let detail = format!("{} of {all} slots discarded; limit {limit} in 1000", all - valid);
-    let failure =
+    let mut failure =
         (permille > u64::from(limit)).then(|| Failure { cell: None, detail: detail.clone() });
+    for arm in &run.arms {
+        let own = run.cells.iter().filter(|cell| cell.arm == arm.id);
+        let (all, valid) = own.fold((0, 0), |(all, valid), cell| {
+            (all + cell.slots.discarded.len(), valid + valid_slots(&cell.slots).count())
+        });
+        if (all - valid) * 1_000 > all * 2 * limit as usize {
+            let detail = format!("{} of {all} slots of {} discarded", all - valid, arm.id);
+            failure = failure.or(Some(Failure { cell: None, detail }));
+        }
+    }
     check("discarded-slots", failure, || detail)
 }
 

@@ -71,7 +71,7 @@ fn drift(plan: &PlanRecord, cell: &Cell) -> Option<String> {
     })
 }
 
-/// The share of discarded windows is within the plan's limit.
+/// The share of discarded windows is within the plan's limit; of each arm within twice that.
 pub(super) fn discarded(run: &Run, plan: &PlanRecord) -> Check {
     const NAME: &str = "discarded-windows";
     if plan.latency_window_ms == 0 {
@@ -85,7 +85,15 @@ pub(super) fn discarded(run: &Run, plan: &PlanRecord) -> Check {
     let first = bad.first().map_or(String::new(), |(gate, why)| format!("; first: {gate}, {why}"));
     let limit = plan.discard_limit_permille;
     let detail = format!("{} of {all} windows discarded; limit {limit} in 1000{first}", bad.len());
-    let failure =
+    let mut failure =
         (permille > u64::from(limit)).then(|| Failure { cell: None, detail: detail.clone() });
+    for arm in &run.arms {
+        let own: Vec<&Cell> = run.cells.iter().filter(|cell| cell.arm == arm.id).collect();
+        let bad = own.iter().filter(|cell| !failures(plan, cell).is_empty()).count();
+        if bad * 1_000 > own.len() * 2 * limit as usize {
+            let detail = format!("{bad} of {} windows of {} discarded", own.len(), arm.id);
+            failure = failure.or(Some(Failure { cell: None, detail }));
+        }
+    }
     check(NAME, failure, || detail)
 }
