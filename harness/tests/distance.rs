@@ -7,7 +7,7 @@ use authbench_harness::measure::synthetic::{self, with_distance};
 use authbench_harness::record::derived::{
     CrossingKind, Crossover, DistanceResult, DistanceRow, Verdict,
 };
-use authbench_harness::record::integrity::findings;
+use authbench_harness::record::integrity::{Finding, findings};
 use authbench_harness::record::run::Run;
 use authbench_harness::report::chart::Input;
 use authbench_harness::report::distance_tables;
@@ -160,7 +160,10 @@ fn contradictions_are_found() {
         spoil(&mut run);
         let found = findings(&run);
         assert!(found.iter().any(|f| f.what.contains(what)), "{what}: {found:?}");
-        assert!(found.iter().all(|f| f.place.starts_with("distance ")), "{found:?}");
+        let of_sweep = |f: &Finding| {
+            f.place.starts_with("distance ") || f.what.starts_with("gate distance/")
+        };
+        assert!(found.iter().all(of_sweep), "{found:?}");
     };
     expect("does not close", &|run| run.distance[3].ledger.shed = 1);
     expect("answered as expected", &|run| {

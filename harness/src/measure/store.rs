@@ -164,8 +164,8 @@ impl Store {
         let count = |name| field(&stats, name).and_then(|text| text.parse::<u64>().ok());
         // What it counts here includes this question, whose answer is still to come.
         let net = |name, own: u64| count(name).map(|all| all.saturating_sub(own));
-        // An account that Redis gives of its own CPU is asked for over connections of its own, whose
-        // bytes and reads are not known here.
+        // An account that Redis gives of its own CPU is asked for over connections of its own,
+        // whose bytes and reads are not known here.
         let is_alone = self.cpu.kind() == "process-clock";
         let net = |name, own| net(name, own).filter(|_| is_alone);
         let counters = StoreCounters {

@@ -229,6 +229,7 @@ impl<'a> Marker<'a> {
             "crossovers" => super::distance_tables::crossovers(input),
             "acceptance" => tables::acceptance(input),
             "sabotage" => tables::sabotage(input),
+            "tools" => super::tool_table::tools(input),
             other => return Err(format!("unknown table `{other}`")),
         })
     }

@@ -295,8 +295,8 @@ fn redis_commands(run: &Run) -> Check {
     check("redis-commands", failure, || "Redis counted what the strategies declare".into())
 }
 
-/// The share of discarded slots is within the plan's limit, of each arm within twice that: one that lost
-/// everything must not hide behind the others.
+/// The share of discarded slots is within the plan's limit, of each arm within twice that: one that
+/// lost everything must not hide behind the others.
 fn discarded(run: &Run, limit: u32) -> Check {
     let all: usize = run.cells.iter().map(|cell| cell.slots.discarded.len()).sum();
     let valid: usize = run.cells.iter().map(|cell| valid_slots(&cell.slots).count()).sum();

@@ -62,10 +62,10 @@ fn drift(plan: &PlanRecord, cell: &Cell) -> Option<String> {
         window_s: plan.latency_window_ms as f64 / 1e3,
     };
     (!window.holds(DRIFT)).then(|| {
+        // As a ratio: an invalid run gives no latency away.
         format!(
-            "medians of the halves {:.0} and {:.0} µs, in flight grew by {:.1}",
-            window.first_median_ns / 1e3,
-            window.second_median_ns / 1e3,
+            "the median of its second half is {:.2} times the first's, in flight grew by {:.1}",
+            window.median_ratio(),
             window.in_flight_slope_per_s * window.window_s
         )
     })
