@@ -160,9 +160,8 @@ fn contradictions_are_found() {
         spoil(&mut run);
         let found = findings(&run);
         assert!(found.iter().any(|f| f.what.contains(what)), "{what}: {found:?}");
-        let of_sweep = |f: &Finding| {
-            f.place.starts_with("distance ") || f.what.starts_with("gate distance/")
-        };
+        let of_sweep =
+            |f: &Finding| f.place.starts_with("distance ") || f.what.starts_with("gate distance/");
         assert!(found.iter().all(of_sweep), "{found:?}");
     };
     expect("does not close", &|run| run.distance[3].ledger.shed = 1);

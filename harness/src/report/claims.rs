@@ -147,7 +147,7 @@ fn broken(line: &Line<'_>, derived: &Derived) -> Vec<Rule> {
         (Rule::Interval, lacks_interval(line)),
         (Rule::NoiseFloor, line.claims() && !derived.noise_floor.is_some_and(|f| f.contains_zero)),
         (Rule::LatencyGate, is_latency_claim(line) && derived.trust.iter().any(is_latency_gate)),
-        (Rule::NoAverages, averages_percentiles(line.text)),
+        (Rule::NoAverages, !is_of_trust(line) && averages_percentiles(line.text)),
         (Rule::Invalid, derived.withheld.is_some() && publishes(line)),
     ];
     rules.into_iter().filter(|(_, is_broken)| *is_broken).map(|(rule, _)| rule).collect()
@@ -238,13 +238,17 @@ fn averages_percentiles(text: &str) -> bool {
     })
 }
 
+/// Whether it stands in the trust panel, which speaks of figures and of what must not be said.
+fn is_of_trust(line: &Line<'_>) -> bool {
+    OF_TRUST.iter().any(|heading| line.section.starts_with(heading))
+}
+
 /// Whether a row of results holds a figure that someone could quote.
 fn publishes(line: &Line<'_>) -> bool {
-    let of_trust = OF_TRUST.iter().any(|heading| line.section.starts_with(heading));
     let timed = |head: &str| {
         [", µs", ", %", "(95 %)", "median", "largest"].iter().any(|part| head.contains(part))
     };
     let quotable =
         |(head, cell): (&String, &String)| has_interval(cell) || (timed(head) && is_shown(cell));
-    !of_trust && (line.claims() || line.head.iter().zip(&line.cells).any(quotable))
+    !is_of_trust(line) && (line.claims() || line.head.iter().zip(&line.cells).any(quotable))
 }
