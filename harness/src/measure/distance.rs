@@ -22,7 +22,7 @@ use crate::load::outcome::{Row, ledger, nearest_rank};
 use crate::load::schedule::{shuffled, stream};
 use crate::measure::block::{Watcher, driver_settings};
 use crate::measure::contestant::{Common, Contestant, Purses, redis_config};
-use crate::measure::slot::Stamps;
+use crate::measure::drive::Stamps;
 use crate::measure::store::Store;
 use crate::os::cpu::thread_ns;
 use crate::os::host;

@@ -4,7 +4,7 @@ use super::histogram::{HIGH_NS, LOW_NS, LatencyHistogram, SIGNIFICANT_DIGITS};
 use crate::load::driver::Executed;
 use crate::load::outcome::{Outcome, Row, ledger, nearest_rank};
 use crate::load::segment::Segment;
-use crate::record::run::Ledger;
+use crate::record::run::{Latency, Ledger};
 use crate::record::segment::{Gate, Part, Quantiles, SEGMENT_SCHEMA, Scenario, SegmentRecord};
 
 /// Above this share of a core the driver is no longer an observer.
@@ -38,15 +38,31 @@ impl Stamps {
     #[must_use]
     pub fn of(rows: &[Row]) -> Self {
         let mut stamps = Self::default();
+        stamps.add(rows);
+        stamps
+    }
+
+    /// Counts `rows` in as well.
+    pub fn add(&mut self, rows: &[Row]) {
         for row in rows {
-            stamps.slip.record(row.slip_ns());
+            self.slip.record(row.slip_ns());
             if row.outcome == Outcome::Expected {
-                stamps.response.record(row.response_ns());
-                stamps.service.record(row.service_ns());
-                stamps.conn_wait.record(row.written_ns.saturating_sub(row.dispatched_ns));
+                self.response.record(row.response_ns());
+                self.service.record(row.service_ns());
+                self.conn_wait.record(row.conn_wait_ns());
             }
         }
-        stamps
+    }
+
+    /// As they are recorded.
+    #[must_use]
+    pub fn to_record(&self) -> Latency {
+        Latency {
+            response: self.response.to_record(),
+            service: self.service.to_record(),
+            slip: self.slip.to_record(),
+            conn_wait: Some(self.conn_wait.to_record()),
+        }
     }
 
     /// Median and 99th percentile of each, where there are enough values.

@@ -3,14 +3,14 @@
 use crate::load::driver::{Driver, Executed};
 use crate::load::exchange::{Exchange, Op};
 use crate::load::h2::H2Driver;
-use crate::load::outcome::{Outcome, Row, ledger, nearest_rank};
+use crate::load::outcome::{Row, ledger, nearest_rank};
 use crate::measure::contestant::{Common, Contestant};
-use crate::measure::histogram::LatencyHistogram;
+use crate::measure::drive::Stamps;
 use crate::measure::sabotage;
 use crate::measure::store::{Store, StoreCounters};
 use crate::os::cpu::{burn_thread_ns, thread_ns};
 use crate::os::host::{self, Scheduling};
-use crate::record::run::{Counts, Latency, Slots};
+use crate::record::run::{Counts, Slots};
 
 const MS_NS: u64 = 1_000_000;
 
@@ -26,40 +26,6 @@ pub struct OpenCell {
     pub stamps: Stamps,
     /// Counts over the valid ones.
     pub counts: Option<Counts>,
-}
-
-/// Latency of one arm while it is collected.
-#[derive(Debug, Default)]
-pub struct Stamps {
-    response: LatencyHistogram,
-    service: LatencyHistogram,
-    slip: LatencyHistogram,
-    conn_wait: LatencyHistogram,
-}
-
-impl Stamps {
-    /// Adds the requests that were answered as expected.
-    pub fn add(&mut self, rows: &[Row]) {
-        for row in rows {
-            self.slip.record(row.slip_ns());
-            if row.outcome == Outcome::Expected {
-                self.response.record(row.response_ns());
-                self.service.record(row.service_ns());
-                self.conn_wait.record(row.conn_wait_ns());
-            }
-        }
-    }
-
-    /// As it is recorded.
-    #[must_use]
-    pub fn to_record(&self) -> Latency {
-        Latency {
-            response: self.response.to_record(),
-            service: self.service.to_record(),
-            slip: self.slip.to_record(),
-            conn_wait: Some(self.conn_wait.to_record()),
-        }
-    }
 }
 
 /// CPU and counts at one instant with nothing in flight.
