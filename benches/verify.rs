@@ -18,7 +18,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 fn all(c: &mut Criterion) {
     let bed = Bed::without_redis().expect("a clock");
     let mut subjects = verify::subjects();
-    let kinds = StrategyKind::ALL.iter().copied().filter(|kind| !kind.properties().needs_redis);
+    let kinds = StrategyKind::ALL.iter().copied().filter(|kind| kind.properties().store.is_none());
     let through_strategies = strategies::subjects(&kinds.collect::<Vec<_>>());
     subjects.extend(through_strategies.into_iter().filter(|s| s.name.operation == "verify"));
     subjects.extend(parts::subjects());

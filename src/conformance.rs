@@ -18,11 +18,14 @@ mod revocation;
 mod state;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock::ManualClock;
 use crate::error::{AuthError, Denial};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::StrategyKind;
-use crate::strategy::contract::{AuthStrategy, Deps, Visitor};
+use crate::strategy::contract::{AuthStrategy, Deps, Revocation, Visitor};
 
 /// A hand on the Redis server behind [`Deps::redis`], which is this suite's alone.
 pub trait StoreServer: fmt::Debug + Send + Sync {
@@ -41,8 +44,27 @@ pub struct World {
     pub deps: Deps,
     /// The time of the logins. Within a minute of the system's: `jsonwebtoken` reads its clock.
     pub now: UnixTime,
+    /// The clock of [`Deps::clock`]: time passes in it when a check says so.
+    pub clock: Arc<ManualClock>,
     /// The Redis server, when it may be searched, emptied and killed.
     pub server: Option<Box<dyn StoreServer>>,
+}
+
+/// How long a check waits, in earnest, for what it let become due: a message on its way, a poll that
+/// is asking the store.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(3);
+/// How often it looks.
+const DELIVERY_POLL: Duration = Duration::from_millis(2);
+
+impl World {
+    /// Lets a revocation acknowledged at [`World::now`] become due, and says since when it is;
+    /// `None` for one that never is.
+    fn take_effect(&self, promise: Revocation) -> Option<UnixTime> {
+        if let Revocation::Within(bound) = promise {
+            self.clock.advance(bound);
+        }
+        revocation::effective(promise, self.now)
+    }
 }
 
 /// How a behaviour was met.
@@ -108,6 +130,7 @@ macro_rules! for_each_behaviour {
             revocation the_revoked_stays_revoked;
             revocation a_rewritten_token_stays_revoked;
             revocation logout_wins_over_use;
+            revocation the_living_are_counted;
             state the_store_holds_no_credential;
             state an_admission_costs_what_is_declared;
             state a_corrupt_store_admits_nobody;
@@ -215,6 +238,22 @@ async fn admitted<S: AuthStrategy>(
     }
 }
 
+/// As [`ask`], of a credential whose revocation is due. What is promised `within` a time reaches a
+/// node by a message, so one that is still admitted is asked again for a moment.
+async fn ask_when_due<S: AuthStrategy>(strategy: &S, text: &str, now: UnixTime) -> Outcome {
+    let mut got = ask(strategy, text, now).await;
+    if !matches!(S::PROPERTIES.revoke, Revocation::Within(_)) {
+        return got;
+    }
+    let mut left = DELIVERY_LIMIT;
+    while matches!(got, Outcome::Admitted(_)) && left > Duration::ZERO {
+        tokio::time::sleep(DELIVERY_POLL).await;
+        left = left.saturating_sub(DELIVERY_POLL);
+        got = ask(strategy, text, now).await;
+    }
+    got
+}
+
 /// Demands that `text`, which is `what`, is turned away for one of `reasons`; for any when there
 /// are none. An outage is no refusal.
 async fn refused<S: AuthStrategy>(
@@ -224,7 +263,7 @@ async fn refused<S: AuthStrategy>(
     now: UnixTime,
     reasons: &[Denial],
 ) -> Result<(), String> {
-    match ask(strategy, text, now).await {
+    match ask_when_due(strategy, text, now).await {
         Outcome::Denied(why) if reasons.is_empty() || reasons.contains(&why) => Ok(()),
         other => Err(format!("{what}: expected a refusal {reasons:?}, got {other:?}")),
     }

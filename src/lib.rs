@@ -4,7 +4,7 @@
 //! argument and entropy is injected, so a test or a bench decides both.
 //!
 //! In reading order: [`identity`] (who), [`credential`] (what is carried), [`error`] (turned away
-//! or not judged), [`settings`], [`entropy`], [`strategy`] (the registry and the trait),
+//! or not judged), [`settings`], [`entropy`], [`clock`], [`strategy`] (the registry and the trait),
 //! [`token`] (JWTs), [`store`] (where state lives), `conformance` (what every strategy must show;
 //! a feature of that name).
 
@@ -13,6 +13,7 @@ pub mod identity;
 pub mod credential;
 pub mod error;
 
+pub mod clock;
 pub mod entropy;
 pub mod settings;
 

@@ -18,6 +18,15 @@ pub struct Settings {
     pub token_max_lifetime_s: u64,
     /// Clock skew tolerated on `exp`, `nbf` and `iat`, in seconds.
     pub leeway_s: u64,
+    /// Seconds that an access token lives where a refresh token renews it.
+    pub access_lifetime_s: u64,
+    /// Seconds that a token lives which an edge makes for the services behind it.
+    pub internal_lifetime_s: u64,
+    /// For this long after its use a refresh token still yields the child it yielded before, and
+    /// is not taken for stolen, seconds; 0 = single use without mercy.
+    pub refresh_grace_s: u64,
+    /// Seconds that a one-time link lives (OWASP ASVS 5.0, 6.5.5: ten minutes at most).
+    pub link_lifetime_s: u64,
     /// A session unused for this long ends (OWASP ASVS 5.0, 7.3.1).
     pub session_idle_s: u64,
     /// A session ends this long after its login, however busy (OWASP ASVS 5.0, 7.3.2).
@@ -25,7 +34,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 15-minute tokens without leeway; sessions idle out after 30 minutes and end after 12 hours.
+    /// 15-minute tokens without leeway, 5 minutes where they are renewed; sessions idle out after 30 minutes and end after 12 hours.
     fn default() -> Self {
         Self {
             issuer: "https://id.example".into(),
@@ -33,6 +42,10 @@ impl Default for Settings {
             token_lifetime_s: 900,
             token_max_lifetime_s: 3_600,
             leeway_s: 0,
+            access_lifetime_s: 300,
+            internal_lifetime_s: 60,
+            refresh_grace_s: 0,
+            link_lifetime_s: 600,
             session_idle_s: 1_800,
             session_absolute_s: 43_200,
         }
@@ -54,6 +67,18 @@ impl Settings {
                 "token_lifetime_s is {}; it must be 1 to token_max_lifetime_s ({})",
                 self.token_lifetime_s, self.token_max_lifetime_s
             ));
+        }
+        for (name, lifetime_s) in [
+            ("access_lifetime_s", self.access_lifetime_s),
+            ("internal_lifetime_s", self.internal_lifetime_s),
+            ("link_lifetime_s", self.link_lifetime_s),
+        ] {
+            if lifetime_s == 0 || lifetime_s > self.token_max_lifetime_s {
+                return refuse(format!(
+                    "{name} is {lifetime_s}; it must be 1 to token_max_lifetime_s ({})",
+                    self.token_max_lifetime_s
+                ));
+            }
         }
         if self.session_idle_s == 0 || self.session_idle_s > self.session_absolute_s {
             return refuse(format!(

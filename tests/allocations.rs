@@ -27,6 +27,9 @@ fn deps() -> Deps {
         settings: Settings::default(),
         keys: Arc::new(Keyring::generate(&OsEntropy).expect("the system has randomness")),
         redis: None,
+        postgres_url: None,
+        sqlite_file: None,
+        clock: Arc::new(authbench::clock::ManualClock::default()),
         entropy: Arc::new(OsEntropy),
     }
 }

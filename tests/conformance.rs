@@ -14,7 +14,7 @@ fn run(kind: StrategyKind, behaviour: Behaviour) {
         .expect("a runtime starts");
     runtime.block_on(async {
         let (name, rule) = (kind.name(), behaviour.name());
-        let world = match stage::world(kind.properties().needs_redis).await {
+        let world = match stage::world(kind.properties().store).await {
             Ok(world) => world,
             Err(why) => return println!("skipped: {name}: {rule}: {why}"),
         };

@@ -42,6 +42,9 @@ async fn sessions(redis: &PrivateRedis) -> RedisSessions {
         settings: authbench::settings::Settings::default(),
         keys: std::sync::Arc::default(),
         redis: Some(connect(&redis.url()).await.expect("connects")),
+        postgres_url: None,
+        sqlite_file: None,
+        clock: std::sync::Arc::new(authbench::clock::ManualClock::default()),
         entropy: std::sync::Arc::new(authbench::entropy::OsEntropy),
     };
     RedisSessions::open(&deps).await.expect("opens")

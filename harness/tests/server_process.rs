@@ -84,7 +84,7 @@ fn arguments_that_cannot_be_served_are_refused_with_a_reason() {
 fn a_short_hmac_secret_is_refused() {
     let Some(kind) = StrategyKind::ALL.iter().find(|k| {
         let properties = k.properties();
-        properties.algorithm.is_some_and(|a| a.name() == "HS256") && !properties.needs_redis
+        properties.algorithm.is_some_and(|a| a.name() == "HS256") && !properties.needs_redis()
     }) else {
         println!("skipped: no strategy signs with HS256");
         return;
@@ -109,7 +109,7 @@ fn a_short_hmac_secret_is_refused() {
 
 #[test]
 fn a_store_that_cannot_be_used_is_refused_and_no_password_is_shown() {
-    let Some(kind) = StrategyKind::ALL.iter().find(|k| k.properties().needs_redis) else {
+    let Some(kind) = StrategyKind::ALL.iter().find(|k| k.properties().needs_redis()) else {
         println!("skipped: no strategy needs Redis");
         return;
     };
@@ -132,7 +132,8 @@ fn a_store_that_cannot_be_used_is_refused_and_no_password_is_shown() {
 
 #[test]
 fn a_store_that_wants_a_password_is_refused_without_it_and_used_with_it() {
-    let Some(kind) = StrategyKind::ALL.iter().copied().find(|k| k.properties().needs_redis) else {
+    let Some(kind) = StrategyKind::ALL.iter().copied().find(|k| k.properties().needs_redis())
+    else {
         println!("skipped: no strategy needs Redis");
         return;
     };
@@ -165,7 +166,7 @@ fn an_outage_is_503_and_passes() {
         println!("skipped: no redis-server or valkey-server was found");
         return;
     };
-    for kind in StrategyKind::ALL.iter().copied().filter(|k| k.properties().needs_redis) {
+    for kind in StrategyKind::ALL.iter().copied().filter(|k| k.properties().needs_redis()) {
         let name = kind.name();
         let server = start(&config(kind, Carrier::Bearer, Some(&redis)));
         let data = server.data();
@@ -191,7 +192,7 @@ fn an_outage_is_503_and_passes() {
 #[test]
 fn a_killed_store_is_503_until_the_end() {
     let Some(kind) = StrategyKind::ALL.iter().copied().find(|k| {
-        k.properties().needs_redis && k.properties().faults.store_down == FaultOutcome::Closed
+        k.properties().needs_redis() && k.properties().faults.store_down == FaultOutcome::Closed
     }) else {
         println!("skipped: no strategy fails closed with its store");
         return;

@@ -2,8 +2,10 @@
 
 use redis::cmd;
 
-use super::revocation::{effective, log_out};
-use super::{ALICE, BOB, Held, Outcome, Verdict, World, admitted, ask, build, ensure, log_in};
+use super::revocation::log_out;
+use super::{
+    ALICE, BOB, Held, Outcome, Verdict, World, admitted, ask, ask_when_due, build, ensure, log_in,
+};
 use crate::credential::Credential;
 use crate::error::AuthError;
 use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation};
@@ -19,7 +21,7 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     let leaver = log_in(&strategy, BOB, world.now).await?;
     admitted("before the fault", &strategy, &text, ALICE, world.now).await?;
     let Some(server) = &world.server else {
-        if S::PROPERTIES.needs_redis {
+        if S::PROPERTIES.needs_redis() {
             return Ok(NOT_OURS);
         }
         ensure!(declared == FaultOutcome::Unaffected, "it has no store, and declares {declared:?}");
@@ -43,10 +45,15 @@ async fn during_silence<S: AuthStrategy>(
     leaver: &str,
     world: &World,
 ) -> Result<(), String> {
+    // What a cache still remembers is good for as long as is promised, or declared beyond that.
+    world.take_effect(S::PROPERTIES.revoke);
+    if let FaultOutcome::OpenFor(bound) = S::PROPERTIES.faults.store_down {
+        world.clock.advance(bound);
+    }
     let got = ask(strategy, text, world.now).await;
     let is_as_declared = match S::PROPERTIES.faults.store_down {
-        FaultOutcome::Closed => got == Outcome::Unavailable,
-        FaultOutcome::Unaffected | FaultOutcome::OpenFor(_) | FaultOutcome::Revives => {
+        FaultOutcome::Closed | FaultOutcome::OpenFor(_) => got == Outcome::Unavailable,
+        FaultOutcome::Unaffected | FaultOutcome::Open | FaultOutcome::Revives => {
             matches!(got, Outcome::Admitted(_))
         }
     };
@@ -72,7 +79,7 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
     let declared = S::PROPERTIES.faults.store_lost;
     let handle = match (&world.deps.redis, &world.server) {
         (Some(handle), Some(_)) => handle,
-        _ if S::PROPERTIES.needs_redis => return Ok(NOT_OURS),
+        _ if S::PROPERTIES.needs_redis() => return Ok(NOT_OURS),
         _ => {
             ensure!(declared == FaultOutcome::Unaffected, "it has no store: {declared:?}");
             return Ok(Held::Shown);
@@ -82,19 +89,21 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
     let gone = log_in(&strategy, ALICE, world.now).await?;
     let live = log_in(&strategy, BOB, world.now).await?;
     log_out(&strategy, &gone, world.now).await?;
-    let effect = effective(S::PROPERTIES.revoke, world.now);
+    let effect = world.take_effect(S::PROPERTIES.revoke);
     let at = effect.unwrap_or(world.now);
     if effect.is_some() {
-        let got = ask(&strategy, &gone, at).await;
+        let got = ask_when_due(&strategy, &gone, at).await;
         ensure!(matches!(got, Outcome::Denied(_)), "the logout did nothing: {got:?}");
     }
     handle.query::<()>(&cmd("FLUSHALL")).await.map_err(|e| e.to_string())?;
+    // A cache or a list in the process may live a while longer.
+    world.take_effect(S::PROPERTIES.revoke);
     let (revoked, valid) = (ask(&strategy, &gone, at).await, ask(&strategy, &live, at).await);
     let admits = |outcome: &Outcome| matches!(outcome, Outcome::Admitted(_));
     let is_as_declared = match declared {
         FaultOutcome::Unaffected => admits(&valid) && (effect.is_none() || !admits(&revoked)),
         FaultOutcome::Closed => !admits(&valid) && !admits(&revoked),
-        FaultOutcome::Revives => admits(&revoked),
+        FaultOutcome::Revives | FaultOutcome::Open => admits(&revoked),
         FaultOutcome::OpenFor(bound) => {
             let later = at.plus(bound.as_secs() + 1);
             !admits(&ask(&strategy, &gone, later).await)
@@ -115,14 +124,14 @@ pub(super) async fn a_restart_is_as_declared<S: AuthStrategy>(world: &World) -> 
     log_out(&before, &gone, world.now).await?;
     drop(before);
     let after: S = build(&world.deps).await?;
-    let effect = effective(S::PROPERTIES.revoke, world.now);
+    let effect = world.take_effect(S::PROPERTIES.revoke);
     let at = effect.unwrap_or(world.now);
-    let (revoked, valid) = (ask(&after, &gone, at).await, ask(&after, &live, at).await);
+    let (revoked, valid) = (ask_when_due(&after, &gone, at).await, ask(&after, &live, at).await);
     let admits = |outcome: &Outcome| matches!(outcome, Outcome::Admitted(_));
     let is_as_declared = match declared {
         FaultOutcome::Unaffected => admits(&valid) && (effect.is_none() || !admits(&revoked)),
         FaultOutcome::Closed => !admits(&valid) && !admits(&revoked),
-        FaultOutcome::Revives => admits(&revoked),
+        FaultOutcome::Revives | FaultOutcome::Open => admits(&revoked),
         FaultOutcome::OpenFor(bound) => {
             !admits(&ask(&after, &gone, at.plus(bound.as_secs() + 1)).await)
         }

@@ -48,14 +48,14 @@ pub(super) async fn revocation_keeps_its_promise<S: AuthStrategy>(world: &World)
     let there: S = build(&world.deps).await?;
     let text = log_in(&here, ALICE, world.now).await?;
     admitted("before the logout", &here, &text, ALICE, world.now).await?;
-    if S::PROPERTIES.scope == Scope::Shared {
+    if S::PROPERTIES.scope != Scope::Node {
         admitted("before the logout, on another node", &there, &text, ALICE, world.now).await?;
     }
     log_out(&here, &text, world.now).await?;
-    match effective(S::PROPERTIES.revoke, world.now) {
+    match world.take_effect(S::PROPERTIES.revoke) {
         Some(at) => {
             refused("after the logout", &here, &text, at, REVOKED).await?;
-            if S::PROPERTIES.scope == Scope::Shared {
+            if S::PROPERTIES.scope != Scope::Node {
                 refused("after the logout, on another node", &there, &text, at, REVOKED).await?;
             }
         }
@@ -74,7 +74,7 @@ pub(super) async fn revocation_takes_back_what_it_says<S: AuthStrategy>(world: &
     let other_device = log_in(&strategy, ALICE, world.now).await?;
     let bystander = log_in(&strategy, BOB, world.now).await?;
     log_out(&strategy, &text, world.now).await?;
-    let at = effective(S::PROPERTIES.revoke, world.now).unwrap_or(world.now);
+    let at = world.take_effect(S::PROPERTIES.revoke).unwrap_or(world.now);
     match S::PROPERTIES.granularity {
         Granularity::Subject => {
             refused("the other device", &strategy, &other_device, at, REVOKED).await?;
@@ -105,7 +105,7 @@ pub(super) async fn logout_everywhere_keeps_its_promise<S: AuthStrategy>(world: 
     let promised = strategy.revoke_all(ALICE, world.now).await.map_err(|e| e.to_string())?;
     let declared = S::PROPERTIES.revoke_all;
     ensure!(promised == declared, "declared {declared:?}, got {promised:?}");
-    let effect = effective(promised, world.now);
+    let effect = world.take_effect(promised);
     for text in &devices {
         match effect {
             Some(at) => refused("a device", &strategy, text, at, REVOKED).await?,
@@ -116,6 +116,30 @@ pub(super) async fn logout_everywhere_keeps_its_promise<S: AuthStrategy>(world: 
     admitted("another subject", &strategy, &bystander, BOB, at).await?;
     let again = log_in(&strategy, ALICE, world.now).await?;
     admitted("a login after it", &strategy, &again, ALICE, world.now).await?;
+    Ok(Held::Shown)
+}
+
+/// Who can count a subject's live credentials counts each login, and none that was logged out.
+pub(super) async fn the_living_are_counted<S: AuthStrategy>(world: &World) -> Verdict {
+    let strategy: S = build(&world.deps).await?;
+    let count = async || strategy.count_live(ALICE, world.now).await.map_err(|e| e.to_string());
+    if count().await?.is_none() {
+        return Ok(Held::NotApplicable("it declares that it does not know who is logged in"));
+    }
+    let mut devices = Vec::new();
+    for logins in 1..=4 {
+        devices.push(log_in(&strategy, ALICE, world.now).await?);
+        log_in(&strategy, BOB, world.now).await?;
+        let counted = count().await?;
+        ensure!(counted == Some(logins), "{logins} logins are counted as {counted:?}");
+    }
+    log_out(&strategy, &devices[0], world.now).await?;
+    let left = if S::PROPERTIES.granularity == Granularity::Subject { 0 } else { 3 };
+    let counted = count().await?;
+    ensure!(counted == Some(left), "{left} are left after a logout, counted as {counted:?}");
+    strategy.revoke_all(ALICE, world.now).await.map_err(|e| e.to_string())?;
+    let counted = count().await?;
+    ensure!(counted == Some(0), "after logout everywhere {counted:?} are counted");
     Ok(Held::Shown)
 }
 
@@ -137,7 +161,8 @@ pub(super) async fn only_a_good_credential_revokes<S: AuthStrategy>(world: &Worl
     }
     admitted("after that", &strategy, good, ALICE, world.now).await?;
     log_out(&strategy, good, world.now).await?;
-    if let Some(at) = effective(S::PROPERTIES.revoke, world.now) {
+    if let Some(at) = world.take_effect(S::PROPERTIES.revoke) {
+        refused("after its logout", &strategy, good, at, REVOKED).await?;
         let answer = strategy.revoke(Credential::new(good), at).await;
         ensure!(matches!(answer, Err(AuthError::Denied(_))), "revoked: got {answer:?}");
     }
@@ -153,10 +178,13 @@ pub(super) async fn the_revoked_stays_revoked<S: AuthStrategy>(world: &World) ->
     let strategy: S = build(&deps).await?;
     let grant = strategy.issue(ALICE, world.now).await.map_err(|e| e.to_string())?;
     let text = grant.access.expose();
-    let Some(at) = effective(S::PROPERTIES.revoke, world.now) else { return Ok(NEVER) };
+    if S::PROPERTIES.revoke == Revocation::AtExpiry {
+        return Ok(NEVER);
+    }
     let is_ours = world.server.is_some();
     let before = if is_ours { super::state::names(&deps).await? } else { Vec::new() };
     log_out(&strategy, text, world.now).await?;
+    let Some(at) = world.take_effect(S::PROPERTIES.revoke) else { return Ok(NEVER) };
     let end = grant.expires_at;
     for probe in [at, UnixTime(end.0 - 1), end, end.plus(LEEWAY_S - 1)] {
         let what = format!("{} s before its expiry", i128::from(end.0) - i128::from(probe.0));
@@ -183,6 +211,7 @@ pub(super) async fn the_revoked_stays_revoked<S: AuthStrategy>(world: &World) ->
     let late = log_in(&strategy, BOB, world.now).await?;
     let last = end.plus(LEEWAY_S - 1);
     log_out(&strategy, &late, last).await?;
+    world.take_effect(S::PROPERTIES.revoke);
     refused("taken back in its last second", &strategy, &late, last, &[]).await?;
     Ok(Held::Shown)
 }
@@ -225,10 +254,10 @@ fn negate(s: &mut [u8]) {
 /// A token that is taken back is not good again in another spelling, even one that verifies.
 pub(super) async fn a_rewritten_token_stays_revoked<S: AuthStrategy>(world: &World) -> Verdict {
     let Some(algorithm) = S::PROPERTIES.algorithm else { return super::forge::NO_TOKEN };
-    let Some(at) = effective(S::PROPERTIES.revoke, world.now) else { return Ok(NEVER) };
     let strategy: S = build(&world.deps).await?;
     let text = log_in(&strategy, ALICE, world.now).await?;
     log_out(&strategy, &text, world.now).await?;
+    let Some(at) = world.take_effect(S::PROPERTIES.revoke) else { return Ok(NEVER) };
     for other in rewritten(algorithm, &text) {
         refused("the same token rewritten", &strategy, &other, at, &[]).await?;
     }

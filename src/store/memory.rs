@@ -8,7 +8,9 @@ use dashmap::DashMap;
 use super::{SessionKey, SessionRecord, SessionStore};
 use crate::error::{BuildError, Outage};
 use crate::identity::{SubjectId, UnixTime};
-use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Scope};
+use crate::strategy::contract::{
+    Deps, FaultOutcome, Faults, RedisCommands, Revocation, Scope, StoreKind,
+};
 
 /// A sharded map of sessions, and who has which.
 ///
@@ -51,12 +53,10 @@ impl MemorySessions {
 
 impl SessionStore for MemorySessions {
     const SCOPE: Scope = Scope::Node;
-    const FAULTS: Faults = Faults {
-        store_down: FaultOutcome::Unaffected,
-        store_lost: FaultOutcome::Unaffected,
-        node_restart: FaultOutcome::Closed,
-    };
-    const REDIS: RedisCommands = RedisCommands { authenticate: 0, round_trips: 0 };
+    const KIND: Option<StoreKind> = None;
+    const REVOKE: Revocation = Revocation::Immediate;
+    const FAULTS: Faults = Faults { node_restart: FaultOutcome::Closed, ..Faults::NONE };
+    const REDIS: RedisCommands = RedisCommands::NONE;
 
     async fn open(_deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self::default())
@@ -104,6 +104,14 @@ impl SessionStore for MemorySessions {
             }
         }
         Ok(())
+    }
+
+    async fn count(&self, subject: SubjectId, now: UnixTime) -> Result<u64, Outage> {
+        let Some(keys) = self.by_subject.get(&subject) else { return Ok(0) };
+        let alive = |key: &&SessionKey| {
+            self.by_key.get(key).is_some_and(|record| now < record.expires_at())
+        };
+        Ok(keys.iter().filter(alive).count() as u64)
     }
 
     fn sweep(&self, now: UnixTime) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{BuildError, Outage};
 use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Scope};
+use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
 
 /// What a session is filed under: SHA-256 of its id. Whoever reads the store learns no id, and the
 /// time a lookup takes tells nothing about one. Ids carry 256 random bits, so no salt is needed.
@@ -133,6 +133,10 @@ fn from_text<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T
 pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     /// How far the store reaches.
     const SCOPE: Scope;
+    /// The store outside the process, where it is one.
+    const KIND: Option<StoreKind>;
+    /// When a logout, of one session or of all, has taken effect on every node.
+    const REVOKE: Revocation;
     /// What becomes of sessions when it fails.
     const FAULTS: Faults;
     /// What one [`SessionStore::load`] asks of Redis.
@@ -190,6 +194,17 @@ pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     /// # Errors
     /// The store did not answer; the sessions may live on.
     fn delete_all(&self, subject: SubjectId) -> impl Future<Output = Result<(), Outage>> + Send;
+
+    /// How many sessions of `subject` are alive at `now`. One that was not used for too long may
+    /// still be counted, until the store notices.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn count(
+        &self,
+        subject: SubjectId,
+        now: UnixTime,
+    ) -> impl Future<Output = Result<u64, Outage>> + Send;
 
     /// Drops what has expired by `now`, where the store does not do so by itself.
     fn sweep(&self, now: UnixTime);

@@ -1,9 +1,11 @@
 //! The trait every strategy implements, and what it must declare before it is measured.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::credential::{Credential, Grant};
 use crate::entropy::Entropy;
 use crate::error::{AuthError, BuildError, Outage};
@@ -19,8 +21,14 @@ pub struct Deps {
     pub settings: Settings,
     /// The live keys of every algorithm.
     pub keys: Arc<Keyring>,
-    /// The shared store, when there is one.
+    /// The shared Redis, when there is one.
     pub redis: Option<RedisHandle>,
+    /// The URL of the shared PostgreSQL (`postgres://..`), when there is one.
+    pub postgres_url: Option<String>,
+    /// The SQLite database file that every server of this machine shares, when there is one.
+    pub sqlite_file: Option<PathBuf>,
+    /// What caches and leases go by: time that passes, not the time of day.
+    pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -116,6 +124,8 @@ impl Granularity {
 pub enum Scope {
     /// The server process that issued the credential.
     Node,
+    /// Every server process of one machine.
+    Host,
     /// Every server process that shares the store and the keys.
     Shared,
 }
@@ -126,6 +136,7 @@ impl Scope {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
+            Self::Host => "host",
             Self::Shared => "shared",
         }
     }
@@ -138,8 +149,10 @@ pub enum FaultOutcome {
     Unaffected,
     /// Valid credentials are refused or unjudged; no revoked one is accepted.
     Closed,
-    /// Revoked credentials are accepted for up to this long.
+    /// Revoked credentials are accepted for up to this long beyond the promise.
     OpenFor(Duration),
+    /// Revoked credentials are accepted for as long as the fault lasts.
+    Open,
     /// Credentials revoked before the fault are accepted again until they expire.
     Revives,
 }
@@ -152,39 +165,225 @@ impl FaultOutcome {
             Self::Unaffected => "unaffected",
             Self::Closed => "closed",
             Self::OpenFor(_) => "open-for",
+            Self::Open => "open",
             Self::Revives => "revives",
         }
     }
 }
 
-/// The declared outcome of each fault.
+/// A way in which things fail. What each strategy makes of it is declared, then measured.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Fault {
+    /// The socket on which revocations are announced is reset.
+    FeedCut,
+    /// That socket stays open and brings nothing more.
+    FeedSilent,
+    /// One node's connections to the store stay open and bring nothing more; the others work.
+    Partition,
+    /// The store does not answer anybody for a while, and forgets nothing.
+    StoreDown,
+    /// The store is killed and comes back empty.
+    StoreLost,
+    /// The store has reached its memory limit and evicts what it likes.
+    StoreEvicts,
+    /// A server process restarts.
+    NodeRestart,
+    /// One node's clock is half a minute behind the others'.
+    ClockBehind,
+}
+
+impl Fault {
+    /// Every fault, in report order.
+    pub const ALL: [Self; 8] = [
+        Self::FeedCut,
+        Self::FeedSilent,
+        Self::Partition,
+        Self::StoreDown,
+        Self::StoreLost,
+        Self::StoreEvicts,
+        Self::NodeRestart,
+        Self::ClockBehind,
+    ];
+
+    /// The fault's name in records and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FeedCut => "feed-cut",
+            Self::FeedSilent => "feed-silent",
+            Self::Partition => "partition",
+            Self::StoreDown => "store-down",
+            Self::StoreLost => "store-lost",
+            Self::StoreEvicts => "store-evicts",
+            Self::NodeRestart => "node-restart",
+            Self::ClockBehind => "clock-behind",
+        }
+    }
+}
+
+/// The declared outcome of each [`Fault`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Faults {
-    /// The store does not answer.
+    /// Of [`Fault::FeedCut`].
+    pub feed_cut: FaultOutcome,
+    /// Of [`Fault::FeedSilent`].
+    pub feed_silent: FaultOutcome,
+    /// Of [`Fault::Partition`].
+    pub partition: FaultOutcome,
+    /// Of [`Fault::StoreDown`].
     pub store_down: FaultOutcome,
-    /// The store answers, but its state is gone: an empty restart, an eviction.
+    /// Of [`Fault::StoreLost`].
     pub store_lost: FaultOutcome,
-    /// The server process restarts.
+    /// Of [`Fault::StoreEvicts`].
+    pub store_evicts: FaultOutcome,
+    /// Of [`Fault::NodeRestart`].
     pub node_restart: FaultOutcome,
+    /// Of [`Fault::ClockBehind`].
+    pub clock_behind: FaultOutcome,
 }
 
 impl Faults {
-    /// Nothing to fail: no store, and keys that outlive the process.
+    /// Nothing to fail: no store, no clock, and keys that outlive the process.
     pub const NONE: Self = Self {
+        feed_cut: FaultOutcome::Unaffected,
+        feed_silent: FaultOutcome::Unaffected,
+        partition: FaultOutcome::Unaffected,
         store_down: FaultOutcome::Unaffected,
         store_lost: FaultOutcome::Unaffected,
+        store_evicts: FaultOutcome::Unaffected,
         node_restart: FaultOutcome::Unaffected,
+        clock_behind: FaultOutcome::Unaffected,
     };
+
+    /// A signed token that needs no store: a verifier whose clock is behind takes a fresh one for
+    /// one from the future, and refuses it.
+    pub const TOKEN: Self = Self { clock_behind: FaultOutcome::Closed, ..Self::NONE };
+
+    /// An allow-list that is asked on every request: what it cannot find or reach, it refuses.
+    pub const ALLOW_LIST: Self = Self {
+        partition: FaultOutcome::Closed,
+        store_down: FaultOutcome::Closed,
+        store_lost: FaultOutcome::Closed,
+        store_evicts: FaultOutcome::Closed,
+        ..Self::NONE
+    };
+
+    /// A list of what is not good, asked on every request of a signed token: closed while it
+    /// cannot be reached, and what stood on it is good again once it is lost.
+    pub const DENY_LIST: Self = Self {
+        partition: FaultOutcome::Closed,
+        store_down: FaultOutcome::Closed,
+        store_lost: FaultOutcome::Revives,
+        store_evicts: FaultOutcome::Revives,
+        ..Self::TOKEN
+    };
+
+    /// What is declared for `fault`.
+    #[must_use]
+    pub const fn of(&self, fault: Fault) -> FaultOutcome {
+        match fault {
+            Fault::FeedCut => self.feed_cut,
+            Fault::FeedSilent => self.feed_silent,
+            Fault::Partition => self.partition,
+            Fault::StoreDown => self.store_down,
+            Fault::StoreLost => self.store_lost,
+            Fault::StoreEvicts => self.store_evicts,
+            Fault::NodeRestart => self.node_restart,
+            Fault::ClockBehind => self.clock_behind,
+        }
+    }
 }
 
-/// Redis commands each operation sends, exactly, in the steady state: declared here, counted by the
-/// instrument, and compared. A script counts as one, beside the commands it runs inside Redis.
+/// Redis commands each operation sends: declared here, counted by the instrument, and compared. A
+/// script counts as one, beside the commands it runs inside Redis.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct RedisCommands {
-    /// Commands per admitted request.
+    /// Commands per admitted request: exactly, in the steady state; at most, where `cached`.
     pub authenticate: u32,
-    /// Round trips per admitted request.
+    /// Round trips per admitted request, in the same sense.
     pub round_trips: u32,
+    /// Whether a request may be answered from this process instead.
+    pub cached: bool,
+    /// Commands each node sends by itself, whatever is asked of it: per second, at most.
+    pub background_per_second: u32,
+}
+
+impl RedisCommands {
+    /// No Redis.
+    pub const NONE: Self = Self::each(0);
+
+    /// That many commands for each request, every one a round trip; nothing else.
+    #[must_use]
+    pub const fn each(commands: u32) -> Self {
+        let (authenticate, round_trips) = (commands, commands);
+        Self { authenticate, round_trips, cached: false, background_per_second: 0 }
+    }
+}
+
+/// A store outside the process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StoreKind {
+    /// Redis or Valkey.
+    Redis,
+    /// PostgreSQL.
+    Postgres,
+    /// A SQLite file, shared by the processes of one machine.
+    Sqlite,
+}
+
+impl StoreKind {
+    /// The store's name in records and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// Whether a credential lives longer than it was issued for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Renewal {
+    /// It does not: the user logs in again.
+    None,
+    /// By being used, up to an absolute end.
+    Sliding,
+    /// By trading a single-use refresh token for the next (RFC 9700 section 4.14.2).
+    Rotating,
+}
+
+impl Renewal {
+    /// The renewal's name in records and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sliding => "sliding",
+            Self::Rotating => "rotating",
+        }
+    }
+}
+
+/// How often a credential is good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Uses {
+    /// Until it expires or is taken back.
+    Many,
+    /// Once: authenticating with it uses it up.
+    Once,
+}
+
+impl Uses {
+    /// The name in records and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Many => "many",
+            Self::Once => "once",
+        }
+    }
 }
 
 /// What a strategy declares of itself; printed beside its numbers and held to by conformance.
@@ -206,8 +405,20 @@ pub struct Properties {
     pub faults: Faults,
     /// What an admitted request asks of Redis.
     pub redis: RedisCommands,
-    /// Whether it needs Redis at all.
-    pub needs_redis: bool,
+    /// The store it needs, where it needs one.
+    pub store: Option<StoreKind>,
+    /// Whether and how a credential is renewed.
+    pub renewal: Renewal,
+    /// How often a credential is good.
+    pub uses: Uses,
+}
+
+impl Properties {
+    /// Whether it needs a Redis.
+    #[must_use]
+    pub const fn needs_redis(&self) -> bool {
+        matches!(self.store, Some(StoreKind::Redis))
+    }
 }
 
 /// A way of remembering who a client is. Every operation takes `now`; nothing reads a clock, but
@@ -257,6 +468,14 @@ pub trait AuthStrategy: Send + Sync + Sized + 'static {
         subject: SubjectId,
         now: UnixTime,
     ) -> impl Future<Output = Result<Revocation, Outage>> + Send;
+
+    /// How many credentials of `subject` are alive, for a user who wants to see them (OWASP ASVS
+    /// 5.0, 7.5.2); `None` where the strategy cannot know.
+    fn count_live(
+        &self,
+        subject: SubjectId,
+        now: UnixTime,
+    ) -> impl Future<Output = Result<Option<u64>, Outage>> + Send;
 
     /// Drops state that has expired by `now`, where the strategy keeps any in this process.
     fn sweep(&self, now: UnixTime);

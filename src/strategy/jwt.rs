@@ -9,7 +9,8 @@ use crate::entropy::{Entropy, fresh};
 use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Revocation, Scope,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    Revocation, Scope, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId};
 
@@ -28,9 +29,11 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
         granularity: Granularity::Nothing,
         revoke_all: Revocation::AtExpiry,
         scope: Scope::Shared,
-        faults: Faults::NONE,
-        redis: RedisCommands { authenticate: 0, round_trips: 0 },
-        needs_redis: false,
+        faults: Faults::TOKEN,
+        redis: RedisCommands::NONE,
+        store: None,
+        renewal: Renewal::None,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -73,6 +76,10 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
 
     async fn revoke_all(&self, _subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
         Ok(Revocation::AtExpiry)
+    }
+
+    async fn count_live(&self, _subject: SubjectId, _now: UnixTime) -> Result<Option<u64>, Outage> {
+        Ok(None)
     }
 
     fn sweep(&self, _now: UnixTime) {}

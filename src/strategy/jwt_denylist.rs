@@ -14,8 +14,8 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::store::redis::RedisHandle;
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, FaultOutcome, Faults, Granularity, Properties, RedisCommands,
-    Revocation, Scope,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    Revocation, Scope, StoreKind, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId, Verified};
 
@@ -60,13 +60,11 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
         granularity: Granularity::Credential,
         revoke_all: Revocation::AtExpiry,
         scope: Scope::Shared,
-        faults: Faults {
-            store_down: FaultOutcome::Closed,
-            store_lost: FaultOutcome::Revives,
-            node_restart: FaultOutcome::Unaffected,
-        },
-        redis: RedisCommands { authenticate: 1, round_trips: 1 },
-        needs_redis: true,
+        faults: Faults::DENY_LIST,
+        redis: RedisCommands::each(1),
+        store: Some(StoreKind::Redis),
+        renewal: Renewal::None,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -121,6 +119,10 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
 
     async fn revoke_all(&self, _subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
         Ok(Revocation::AtExpiry)
+    }
+
+    async fn count_live(&self, _subject: SubjectId, _now: UnixTime) -> Result<Option<u64>, Outage> {
+        Ok(None)
     }
 
     fn sweep(&self, _now: UnixTime) {}

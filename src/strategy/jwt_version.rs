@@ -13,8 +13,8 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::store::redis::RedisHandle;
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, FaultOutcome, Faults, Granularity, Properties, RedisCommands,
-    Revocation, Scope,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    Revocation, Scope, StoreKind, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId};
 
@@ -56,13 +56,11 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
         granularity: Granularity::Subject,
         revoke_all: Revocation::Immediate,
         scope: Scope::Shared,
-        faults: Faults {
-            store_down: FaultOutcome::Closed,
-            store_lost: FaultOutcome::Revives,
-            node_restart: FaultOutcome::Unaffected,
-        },
-        redis: RedisCommands { authenticate: 1, round_trips: 1 },
-        needs_redis: true,
+        faults: Faults::DENY_LIST,
+        redis: RedisCommands::each(1),
+        store: Some(StoreKind::Redis),
+        renewal: Renewal::None,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -113,6 +111,10 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
 
     async fn revoke_all(&self, subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
         self.raise(subject).await
+    }
+
+    async fn count_live(&self, _subject: SubjectId, _now: UnixTime) -> Result<Option<u64>, Outage> {
+        Ok(None)
     }
 
     fn sweep(&self, _now: UnixTime) {}

@@ -6,7 +6,8 @@ use crate::credential::{Credential, Grant, Secret};
 use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Revocation, Scope,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    Revocation, Scope, Uses,
 };
 
 /// Parses the subject and believes it.
@@ -24,8 +25,10 @@ impl AuthStrategy for NoAuthentication {
         revoke_all: Revocation::AtExpiry,
         scope: Scope::Shared,
         faults: Faults::NONE,
-        redis: RedisCommands { authenticate: 0, round_trips: 0 },
-        needs_redis: false,
+        redis: RedisCommands::NONE,
+        store: None,
+        renewal: Renewal::None,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -68,6 +71,10 @@ impl AuthStrategy for NoAuthentication {
 
     async fn revoke_all(&self, _subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
         Ok(Revocation::AtExpiry)
+    }
+
+    async fn count_live(&self, _subject: SubjectId, _now: UnixTime) -> Result<Option<u64>, Outage> {
+        Ok(None)
     }
 
     fn sweep(&self, _now: UnixTime) {}

@@ -12,7 +12,9 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::settings::Settings;
 use crate::store::{SessionKey, SessionRecord, SessionStore};
-use crate::strategy::contract::{AuthStrategy, Deps, Family, Granularity, Properties, Revocation};
+use crate::strategy::contract::{
+    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Uses,
+};
 
 /// Random bytes in an id: 256 bits, twice what OWASP ASVS 5.0, 7.2.3 asks for.
 const ID_BYTES: usize = 32;
@@ -65,13 +67,15 @@ impl<S: SessionStore> AuthStrategy for Session<S> {
     const PROPERTIES: Properties = Properties {
         family: Family::Session,
         algorithm: None,
-        revoke: Revocation::Immediate,
+        revoke: S::REVOKE,
         granularity: Granularity::Credential,
-        revoke_all: Revocation::Immediate,
+        revoke_all: S::REVOKE,
         scope: S::SCOPE,
         faults: S::FAULTS,
         redis: S::REDIS,
-        needs_redis: S::REDIS.authenticate > 0,
+        store: S::KIND,
+        renewal: Renewal::Sliding,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -134,12 +138,16 @@ impl<S: SessionStore> AuthStrategy for Session<S> {
     ) -> Result<Revocation, AuthError> {
         let (key, record) = self.find(credential, now).await?;
         self.store.delete(&key, record.subject).await?;
-        Ok(Revocation::Immediate)
+        Ok(S::REVOKE)
     }
 
     async fn revoke_all(&self, subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
         self.store.delete_all(subject).await?;
-        Ok(Revocation::Immediate)
+        Ok(S::REVOKE)
+    }
+
+    async fn count_live(&self, subject: SubjectId, now: UnixTime) -> Result<Option<u64>, Outage> {
+        self.store.count(subject, now).await.map(Some)
     }
 
     fn sweep(&self, now: UnixTime) {

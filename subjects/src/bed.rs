@@ -15,7 +15,7 @@ use authbench::token::key::{Algorithm, Key, Keyring, generate_rsa_key};
 use authbench_fixture::PrivateRedis;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::clock::ProcessCpu;
+use crate::clock::{ProcessCpu, SystemClock};
 use crate::tokens::provider;
 
 /// Distinct credentials that are cycled through: one alone would live in the branch predictor.
@@ -152,6 +152,9 @@ impl Bed {
             settings: Settings { token_lifetime_s: 3_600, ..Settings::default() },
             keys: self.keys(scheme)?,
             redis: self.redis.as_ref().ok().map(|stage| stage.handle.clone()),
+            postgres_url: None,
+            sqlite_file: None,
+            clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(OsEntropy),
         })
     }

@@ -1,12 +1,13 @@
-//! CPU clocks: of the calling thread, of this process, of another process.
+//! Clocks: the time that passes; CPU of the calling thread, of this process, of another process.
 //!
 //! Another process's clock is read in nanoseconds on Linux. Elsewhere, or when
 //! `AUTHBENCH_FORCE_PORTABLE` is set, the process reports its own `getrusage`.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use authbench::clock::{Clock, Sleep};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
@@ -18,6 +19,26 @@ pub const FORCE_PORTABLE: &str = "AUTHBENCH_FORCE_PORTABLE";
 const SETTLE_PAUSE: Duration = Duration::from_micros(150);
 /// After this many reads the clock is taken as it is.
 const SETTLE_READS_MAX: u32 = 64;
+
+/// The operating system's monotonic clock, for what strategies keep for a time.
+#[derive(Debug)]
+pub struct SystemClock(Instant);
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep_until(&self, at: Duration) -> Sleep<'_> {
+        Box::pin(tokio::time::sleep_until((self.0 + at).into()))
+    }
+}
 
 /// Whether only the portable sources may be used.
 #[must_use]

@@ -13,7 +13,7 @@ use crate::tokens::{issue, parts, reject, verify};
 /// What stands for an accepted request of `kind`, one at a time.
 #[must_use]
 pub fn accepted(kind: StrategyKind) -> Name {
-    if kind.properties().needs_redis {
+    if kind.properties().needs_redis() {
         return Name::new("lookup", kind.name()).with("in-flight", 1);
     }
     Name::new("verify", kind.name())

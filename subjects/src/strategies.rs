@@ -20,7 +20,7 @@ pub fn subjects(kinds: &[StrategyKind]) -> Vec<Subject> {
     let mut all = Vec::new();
     for operation in ["verify", "issue"] {
         for &kind in kinds {
-            let waits = kind.properties().needs_redis;
+            let waits = kind.properties().store.is_some();
             if waits && operation == "verify" {
                 continue;
             }
@@ -45,7 +45,7 @@ fn reference_of(kind: StrategyKind, kinds: &[StrategyKind]) -> Option<StrategyKi
     let token = kinds.iter().find(|k| family(k) == Family::Token);
     let other = kinds
         .iter()
-        .find(|k| **k != kind && family(k) != Family::Floor && !k.properties().needs_redis);
+        .find(|k| **k != kind && family(k) != Family::Floor && k.properties().store.is_none());
     token.filter(|token| **token != kind).or(other).copied()
 }
 
@@ -125,7 +125,7 @@ impl Visitor for Make {
 
     async fn visit<S: AuthStrategy>(self, kind: StrategyKind) -> Self::Output {
         let wallet = Wallet::<S>::fill(&self.bed, kind).await?;
-        let waits = kind.properties().needs_redis;
+        let waits = kind.properties().store.is_some();
         if self.operation == "verify" {
             return Ok(one_by_one(&self.bed, waits, async move |n| wallet.verify(n).await));
         }

@@ -25,7 +25,7 @@ fn only_these_fail<S: AuthStrategy>(expected: &[Behaviour]) {
         let mut failed = BTreeSet::new();
         let mut said = String::new();
         for behaviour in Behaviour::ALL {
-            let world = match stage::world(S::PROPERTIES.needs_redis).await {
+            let world = match stage::world(S::PROPERTIES.store).await {
                 Ok(world) => world,
                 Err(why) => return println!("skipped: {why}"),
             };

@@ -12,7 +12,7 @@ use authbench::store::redis::RedisHandle;
 use authbench::store::redis::sessions::RedisSessions;
 use authbench::store::{SessionKey, SessionRecord, SessionStore};
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, Revocation,
+    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Uses,
 };
 use redis::cmd;
 
@@ -122,7 +122,9 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         scope: RedisSessions::SCOPE,
         faults: RedisSessions::FAULTS,
         redis: RedisSessions::REDIS,
-        needs_redis: true,
+        store: RedisSessions::KIND,
+        renewal: Renewal::Sliding,
+        uses: Uses::Many,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
@@ -200,6 +202,10 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         }
         self.store.delete_all(subject).await?;
         Ok(Revocation::Immediate)
+    }
+
+    async fn count_live(&self, subject: SubjectId, now: UnixTime) -> Result<Option<u64>, Outage> {
+        self.store.count(subject, now).await.map(Some)
     }
 
     fn sweep(&self, _now: UnixTime) {}

@@ -16,8 +16,8 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::settings::Settings;
 use authbench::store::redis::RedisHandle;
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, FaultOutcome, Faults, Granularity, Properties, RedisCommands,
-    Revocation, Scope,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    Revocation, Scope, StoreKind, Uses,
 };
 use authbench::token::key::{Algorithm, Key};
 use authbench::token::{AccessTokens, NewToken, TokenId, Verified};
@@ -176,17 +176,11 @@ const fn properties(state: State, algorithm: Algorithm) -> Properties {
         },
         revoke_all: if versions { Revocation::Immediate } else { Revocation::AtExpiry },
         scope: Scope::Shared,
-        faults: if keeps_state {
-            Faults {
-                store_down: FaultOutcome::Closed,
-                store_lost: FaultOutcome::Revives,
-                node_restart: FaultOutcome::Unaffected,
-            }
-        } else {
-            Faults::NONE
-        },
-        redis: RedisCommands { authenticate: commands, round_trips: commands },
-        needs_redis: keeps_state,
+        faults: if keeps_state { Faults::DENY_LIST } else { Faults::TOKEN },
+        redis: RedisCommands::each(commands),
+        store: if keeps_state { Some(StoreKind::Redis) } else { None },
+        renewal: Renewal::None,
+        uses: Uses::Many,
     }
 }
 
@@ -265,6 +259,10 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
             self.raise(subject).await?;
         }
         Ok(Self::PROPERTIES.revoke_all)
+    }
+
+    async fn count_live(&self, _subject: SubjectId, _now: UnixTime) -> Result<Option<u64>, Outage> {
+        Ok(None)
     }
 
     fn sweep(&self, _now: UnixTime) {}

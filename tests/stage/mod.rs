@@ -4,12 +4,13 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use authbench::clock::ManualClock;
 use authbench::conformance::{StoreServer, World};
 use authbench::entropy::OsEntropy;
 use authbench::identity::UnixTime;
 use authbench::settings::Settings;
 use authbench::store::redis::{RedisHandle, RedisSettings};
-use authbench::strategy::contract::Deps;
+use authbench::strategy::contract::{Deps, StoreKind};
 use authbench::token::key::Keyring;
 use authbench_fixture::{FixtureError, PrivateRedis, find_server};
 
@@ -57,15 +58,19 @@ pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
 }
 
 /// A fresh stage, with a Redis where one is needed; or why there is none.
-pub(crate) async fn world(needs_redis: bool) -> Result<World, String> {
+pub(crate) async fn world(store: Option<StoreKind>) -> Result<World, String> {
+    let clock = Arc::new(ManualClock::default());
     let mut deps = Deps {
         settings: Settings::default(),
         keys: Arc::clone(&KEYS),
         redis: None,
+        postgres_url: None,
+        sqlite_file: None,
+        clock: Arc::clone(&clock) as _,
         entropy: Arc::new(OsEntropy),
     };
     let mut server: Option<Box<dyn StoreServer>> = None;
-    if needs_redis {
+    if store == Some(StoreKind::Redis) {
         let url = match (PrivateRedis::start(), std::env::var("AUTHBENCH_REDIS_URL")) {
             (Ok(redis), _) => {
                 let url = redis.url();
@@ -80,5 +85,5 @@ pub(crate) async fn world(needs_redis: bool) -> Result<World, String> {
         let redis = RedisHandle::connect(&url, settings).await;
         deps.redis = Some(redis.map_err(|e| e.to_string())?);
     }
-    Ok(World { deps, now: system_now(), server })
+    Ok(World { deps, now: system_now(), clock, server })
 }

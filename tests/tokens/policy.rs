@@ -374,7 +374,7 @@ fn stateless_tokens_say_that_they_live_until_they_expire() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let stateless = |kind: &&StrategyKind| {
         let properties = kind.properties();
-        properties.algorithm.is_some() && !properties.needs_redis
+        properties.algorithm.is_some() && !properties.needs_redis()
     };
     let kinds: Vec<_> = StrategyKind::ALL.iter().filter(stateless).collect();
     assert!(kinds.len() >= 5);

@@ -27,7 +27,15 @@ pub(crate) fn deps() -> Deps {
 /// Fresh keys, no Redis.
 pub(crate) fn deps_with(settings: Settings) -> Deps {
     let keys = Keyring::generate(&OsEntropy).expect("the system has randomness");
-    Deps { settings, keys: Arc::new(keys), redis: None, entropy: Arc::new(OsEntropy) }
+    Deps {
+        settings,
+        keys: Arc::new(keys),
+        redis: None,
+        postgres_url: None,
+        sqlite_file: None,
+        clock: Arc::new(authbench::clock::ManualClock::default()),
+        entropy: Arc::new(OsEntropy),
+    }
 }
 
 /// A token's contents for subject `n`.

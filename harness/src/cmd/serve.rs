@@ -129,7 +129,11 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
         threads: args.threads,
         settings: Settings::default(),
         keys: keys_for(strategy, args.hmac_secret_file.as_deref())?,
-        redis: redis_url.map(|url| RedisConfig { url, settings: RedisSettings::default() }),
+        redis: redis_url.map(|url| RedisConfig {
+            url,
+            feed_url: None,
+            settings: RedisSettings::default(),
+        }),
         spin_ns: u64::from(args.spin_us) * 1_000,
         ping: false,
         cpus: Vec::new(),

@@ -77,7 +77,7 @@ impl Common<'_> {
 /// Redis settings of every server in a run.
 #[must_use]
 pub fn redis_config(url: &str) -> RedisConfig {
-    RedisConfig { url: url.to_owned(), settings: RedisSettings::default() }
+    RedisConfig { url: url.to_owned(), feed_url: None, settings: RedisSettings::default() }
 }
 
 /// Verified credentials that outlive a block, with the body that each must be answered with.
@@ -164,7 +164,7 @@ impl<'a> Contestant<'a> {
         let id = &self.arm.record.id;
         let settings = &common.plan.settings;
         let lifetime_s = settings.token_lifetime_s.min(settings.session_idle_s);
-        let is_shared = self.arm.kind.properties().scope == Scope::Shared;
+        let is_shared = self.arm.kind.properties().scope != Scope::Node;
         let still_good = purses.get(id).is_some_and(|purse| {
             is_shared && purse.filled.elapsed() < Duration::from_secs(lifetime_s / 2)
         });

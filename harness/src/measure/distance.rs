@@ -41,13 +41,15 @@ const WARM_UP_MAX: u32 = 1_000;
 /// Whether a strategy asks Redis for every request, on behalf of every node.
 fn asks_store(properties: &Properties) -> bool {
     properties.scope == Scope::Shared
-        && properties.needs_redis
+        && properties.needs_redis()
         && properties.redis.authenticate >= 1
+        && !properties.redis.cached
+        && properties.redis.background_per_second == 0
 }
 
 /// Whether it is what the others are read against: the floor, or a token that asks nobody.
 fn asks_nobody(properties: &Properties) -> bool {
-    !properties.needs_redis && matches!(properties.family, Family::Floor | Family::Token)
+    !properties.needs_redis() && matches!(properties.family, Family::Floor | Family::Token)
 }
 
 /// The arms of a sweep over `kinds`: those that ask nobody, then those that ask the store.
@@ -329,7 +331,7 @@ mod tests {
             let p = arm.kind.properties();
             assert_eq!(p.redis.authenticate, 0, "{}", arm.record.id);
         }
-        for kind in StrategyKind::ALL.iter().filter(|k| k.properties().needs_redis) {
+        for kind in StrategyKind::ALL.iter().filter(|k| k.properties().needs_redis()) {
             let asks = kind.properties().redis.authenticate > 0;
             let is_stored = stored.iter().any(|arm| arm.kind == *kind);
             assert_eq!(is_stored, asks, "{}", kind.name());

@@ -122,7 +122,7 @@ pub fn measure(
     } else {
         plan.lag_trials
     };
-    let nodes = if properties.scope == Scope::Shared { NODES } else { 1 };
+    let nodes = if properties.scope == Scope::Node { 1 } else { NODES };
     let servers = start(common, kind, carrier, &settings, nodes)?;
     let mut driver = Driver::new(driver_settings(plan))?;
     let mut accounts = Vec::new();
@@ -154,6 +154,9 @@ pub fn measure(
         }),
         probe_interval_ns: layout.interval_ns,
         lifetime_s: if at_expiry { settings.token_lifetime_s } else { settings.session_idle_s },
+        operation: "logout".into(),
+        credentials_per_call: 1,
+        load_per_second: 0,
         trials: probed.trials,
     })
 }

@@ -75,7 +75,7 @@ pub fn micro_pass(
     watcher: &dyn Watcher,
 ) -> anyhow::Result<Vec<MicroCell>> {
     let kinds: Vec<StrategyKind> =
-        kinds.iter().copied().filter(|kind| !kind.properties().needs_redis).collect();
+        kinds.iter().copied().filter(|kind| kind.properties().store.is_none()).collect();
     let subjects = strategies::subjects(&kinds);
     interleave(&Bed::without_redis()?, subjects, budget, seed, watcher)
 }
@@ -242,7 +242,7 @@ mod tests {
     fn every_strategy_without_a_redis_is_timed_against_another() {
         assert!(pass(Duration::ZERO).iter().all(|cell| cell.iterations.is_empty()));
         let cells = pass(Duration::from_millis(1));
-        let timed = StrategyKind::ALL.iter().filter(|k| !k.properties().needs_redis).count();
+        let timed = StrategyKind::ALL.iter().filter(|k| k.properties().store.is_none()).count();
         assert_eq!(cells.len(), 2 * timed);
         for cell in &cells {
             assert_ne!(Some(&cell.id), cell.reference.as_ref());

@@ -18,6 +18,7 @@ use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
 use crate::record::io;
 use crate::record::run::{Instrument, NotMeasured, PlanRecord, Run, RunInfo, Status};
+use crate::record::spectrum::Spectrum;
 use crate::record::{METHOD_VERSION, RUN_SCHEMA};
 
 /// What a run is asked to do.
@@ -276,6 +277,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         sizes: Vec::new(),
         revocation_cost: Vec::new(),
         revocation_lag: Vec::new(),
+        spectrum: Spectrum::default(),
         distance: Vec::new(),
         checks: Vec::new(),
         not_measured: Vec::new(),

@@ -41,7 +41,7 @@ impl Profile {
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum ArmSelection {
-    /// `"all"`: every registered strategy.
+    /// `"all"`: every registered strategy whose credentials can be used more than once.
     Keyword(String),
     /// These, by id.
     Named(Vec<String>),

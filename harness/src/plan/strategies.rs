@@ -1,9 +1,9 @@
 //! What a strategy declares of itself, as it stands in records and in `authbench list`.
 
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::Revocation;
+use authbench::strategy::contract::{Fault, FaultOutcome, Faults, Revocation};
 
-use crate::record::run::StrategyRecord;
+use crate::record::run::{DeclaredFault, StrategyRecord};
 
 /// The record of one registered strategy.
 #[must_use]
@@ -27,5 +27,23 @@ pub fn record(kind: StrategyKind) -> StrategyRecord {
         store_lost: properties.faults.store_lost.name().into(),
         node_restart: properties.faults.node_restart.name().into(),
         redis_commands_per_request: properties.redis.authenticate,
+        redis_cached: properties.redis.cached,
+        redis_background_per_second: properties.redis.background_per_second,
+        store: properties.store.map(|store| store.name().into()),
+        renewal: Some(properties.renewal.name().into()),
+        uses: Some(properties.uses.name().into()),
+        faults: Fault::ALL.iter().map(|fault| declared(&properties.faults, *fault)).collect(),
     }
+}
+
+fn declared(faults: &Faults, fault: Fault) -> DeclaredFault {
+    let outcome = faults.of(fault);
+    let open_for_ns = match outcome {
+        FaultOutcome::OpenFor(bound) => u64::try_from(bound.as_nanos()).ok(),
+        FaultOutcome::Unaffected
+        | FaultOutcome::Closed
+        | FaultOutcome::Open
+        | FaultOutcome::Revives => None,
+    };
+    DeclaredFault { fault: fault.name().into(), outcome: outcome.name().into(), open_for_ns }
 }

@@ -229,8 +229,39 @@ pub struct RevocationLag {
     pub probe_interval_ns: u64,
     /// The credential's lifetime in this experiment, seconds.
     pub lifetime_s: u64,
+    /// What revoked: `logout`, `logout-all`, or `mass` (many logouts at once).
+    #[serde(default = "logout", skip_serializing_if = "is_logout")]
+    pub operation: String,
+    /// Credentials taken back together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub credentials_per_call: u32,
+    /// Other requests per second meanwhile, on all nodes together; 0 at rest.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub load_per_second: u64,
     /// The trials.
     pub trials: Vec<LagTrial>,
+}
+
+fn logout() -> String {
+    "logout".into()
+}
+
+fn is_logout(operation: &str) -> bool {
+    operation == "logout"
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_none(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One credential, revoked once. All times on the prober's clock.

@@ -18,6 +18,7 @@ mod loops;
 mod measured;
 pub mod run;
 pub mod segment;
+pub mod spectrum;
 pub mod tools;
 
 /// The schema of `run.json`. A reader refuses a record of a schema it does not know.

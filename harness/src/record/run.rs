@@ -12,6 +12,7 @@ pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
 };
+pub use super::spectrum::{FaultSeries, FaultTrial, KeySeries, RaceSeries, Spectrum, WriteRow};
 pub use super::tools::ToolRun;
 
 /// One run, written as it goes; an interrupted one is valid and says `partial`.
@@ -65,6 +66,9 @@ pub struct Run {
     pub revocation_cost: Vec<RevocationCost>,
     /// How long a revoked credential went on working.
     pub revocation_lag: Vec<RevocationLag>,
+    /// What faults, races and rotations make of taking a credential back.
+    #[serde(default, skip_serializing_if = "Spectrum::is_empty")]
+    pub spectrum: Spectrum,
     /// Store strategies with their store at a distance, and what they are read against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distance: Vec<DistanceCell>,
@@ -257,7 +261,7 @@ pub struct StrategyRecord {
     pub granularity: String,
     /// The promise of logout everywhere.
     pub revoke_all: String,
-    /// `node` or `shared`.
+    /// `node`, `host` or `shared`.
     pub scope: String,
     /// Outcome while the store does not answer: `unaffected`, `closed`, `open-for`, `revives`.
     pub store_down: String,
@@ -265,8 +269,43 @@ pub struct StrategyRecord {
     pub store_lost: String,
     /// Outcome when the server process restarts.
     pub node_restart: String,
-    /// Redis commands per admitted request.
+    /// Redis commands per admitted request; at most, where `redis_cached`.
     pub redis_commands_per_request: u32,
+    /// Whether a request may be answered from the server process instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub redis_cached: bool,
+    /// Redis commands each node sends by itself, per second, at most.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redis_background_per_second: u32,
+    /// `redis`, `postgres` or `sqlite`, where it needs a store outside the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// `none`, `sliding`, `rotating`: whether a credential is renewed; `null` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<String>,
+    /// `many` or `once`: how often a credential is good; `null` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<String>,
+    /// The declared outcome of each fault; empty in older records, which know the three above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<DeclaredFault>,
+}
+
+/// What a strategy declares of one fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredFault {
+    /// The fault's name.
+    pub fault: String,
+    /// `unaffected`, `closed`, `open-for`, `open`, `revives`.
+    pub outcome: String,
+    /// The bound of `open-for`, nanoseconds.
+    pub open_for_ns: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 const fn is_zero(n: &u32) -> bool {

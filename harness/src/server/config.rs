@@ -71,7 +71,7 @@ impl ServeConfig {
         if self.ping && self.redis.is_none() {
             bail!("a PING per request needs a Redis, and no Redis URL was given");
         }
-        if properties.needs_redis && self.redis.is_none() {
+        if properties.needs_redis() && self.redis.is_none() {
             bail!(
                 "`{}` keeps its state in Redis, and no Redis URL was given; --redis-url or \
                  AUTHBENCH_REDIS_URL names one",
@@ -84,7 +84,7 @@ impl ServeConfig {
     /// How the server will talk to Redis; `None` when it has no use for it.
     #[must_use]
     pub fn redis_in_use(&self) -> Option<&RedisConfig> {
-        self.redis.as_ref().filter(|_| self.ping || self.strategy.properties().needs_redis)
+        self.redis.as_ref().filter(|_| self.ping || self.strategy.properties().needs_redis())
     }
 }
 
@@ -94,6 +94,8 @@ impl ServeConfig {
 pub struct RedisConfig {
     /// `redis://[user:password@]host:port[/db]` or `redis+unix:///path`.
     pub url: String,
+    /// Another way to the same server, for what it pushes; `url` where there is none.
+    pub feed_url: Option<String>,
     /// Timeouts and socket options.
     pub settings: RedisSettings,
 }
@@ -186,6 +188,7 @@ mod tests {
             keys: Keyring::default(),
             redis: Some(RedisConfig {
                 url: "redis://app:hunter2@127.0.0.1:1".into(),
+                feed_url: None,
                 settings: RedisSettings::default(),
             }),
             spin_ns: 0,

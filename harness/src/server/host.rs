@@ -22,6 +22,7 @@ use super::config::{RedisConfig, ServeConfig, ServeReady};
 use super::control::{self, Control};
 use super::counters::Tally;
 use super::routes;
+use authbench_subjects::clock::SystemClock;
 
 /// How long requests in flight may take to finish once the server is told to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
@@ -91,6 +92,9 @@ where
             settings: config.settings.clone(),
             keys: Arc::new(config.keys.clone()),
             redis,
+            postgres_url: None,
+            sqlite_file: None,
+            clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(OsEntropy),
         };
         let pinged = deps.redis.clone().filter(|_| config.ping);
@@ -134,7 +138,8 @@ async fn reach(redis: &RedisConfig) -> anyhow::Result<RedisHandle> {
     let limit = Duration::from_millis(settings.connect_timeout_ms)
         + Duration::from_millis(settings.response_timeout_ms)
         + REDIS_SLACK;
-    timeout(limit, RedisHandle::connect(&redis.url, settings))
+    let feed_url = redis.feed_url.as_deref().unwrap_or(&redis.url);
+    timeout(limit, RedisHandle::connect_with_feed(&redis.url, feed_url, settings))
         .await
         .map_err(|_| anyhow!("no answer within {} ms", limit.as_millis()))
         .and_then(|connected| Ok(connected?))

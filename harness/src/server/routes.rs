@@ -216,6 +216,10 @@ mod tests {
             Ok(Revocation::AtExpiry)
         }
 
+        async fn count_live(&self, _: SubjectId, _: UnixTime) -> Result<Option<u64>, Outage> {
+            Ok(None)
+        }
+
         fn sweep(&self, _: UnixTime) {}
     }
 

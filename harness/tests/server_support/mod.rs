@@ -43,7 +43,11 @@ pub(crate) fn config(
         threads: 1,
         settings: Settings::default(),
         keys,
-        redis: redis.map(|r| RedisConfig { url: r.url(), settings: RedisSettings::default() }),
+        redis: redis.map(|r| RedisConfig {
+            url: r.url(),
+            feed_url: None,
+            settings: RedisSettings::default(),
+        }),
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
@@ -60,7 +64,7 @@ pub(crate) fn runnable(redis: Option<&PrivateRedis>) -> Vec<StrategyKind> {
     let (run, skip): (Vec<_>, Vec<_>) = StrategyKind::ALL
         .iter()
         .copied()
-        .partition(|kind| redis.is_some() || !kind.properties().needs_redis);
+        .partition(|kind| redis.is_some() || !kind.properties().needs_redis());
     for kind in skip {
         println!("skipped: {}: no redis-server or valkey-server was found", kind.name());
     }

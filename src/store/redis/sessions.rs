@@ -17,7 +17,7 @@ use super::RedisHandle;
 use crate::error::{BuildError, Outage};
 use crate::identity::{SubjectId, UnixTime};
 use crate::store::{SessionKey, SessionRecord, SessionStore};
-use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Scope};
+use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
 
 /// Creates a session unless its key is taken, and lists it under its subject: both or neither.
 /// The list lives as long as its longest session.
@@ -53,6 +53,18 @@ for _, digits in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     redis.call('DEL', 'session:' .. digits)
 end
 redis.call('DEL', KEYS[1])",
+    )
+});
+
+/// How many sessions on a subject's list are still kept.
+static COUNT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local alive = 0
+for _, digits in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    alive = alive + redis.call('EXISTS', 'session:' .. digits)
+end
+return alive",
     )
 });
 
@@ -94,12 +106,10 @@ pub struct RedisSessions {
 
 impl SessionStore for RedisSessions {
     const SCOPE: Scope = Scope::Shared;
-    const FAULTS: Faults = Faults {
-        store_down: FaultOutcome::Closed,
-        store_lost: FaultOutcome::Closed,
-        node_restart: FaultOutcome::Unaffected,
-    };
-    const REDIS: RedisCommands = RedisCommands { authenticate: 1, round_trips: 1 };
+    const KIND: Option<StoreKind> = Some(StoreKind::Redis);
+    const REVOKE: Revocation = Revocation::Immediate;
+    const FAULTS: Faults = Faults::ALLOW_LIST;
+    const REDIS: RedisCommands = RedisCommands::each(1);
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self { redis: deps.redis()? })
@@ -150,6 +160,11 @@ impl SessionStore for RedisSessions {
 
     async fn delete_all(&self, subject: SubjectId) -> Result<(), Outage> {
         let mut call = DELETE_ALL.prepare_invoke();
+        self.redis.run(call.key(list_name(subject))).await
+    }
+
+    async fn count(&self, subject: SubjectId, _now: UnixTime) -> Result<u64, Outage> {
+        let mut call = COUNT.prepare_invoke();
         self.redis.run(call.key(list_name(subject))).await
     }
 

@@ -34,7 +34,7 @@ impl Place {
         let mut deps = bed.deps(crate::strategies::scheme_of(kind))?;
         let mut database = None;
         if let Ok(stage) = &bed.redis
-            && kind.properties().needs_redis
+            && kind.properties().needs_redis()
             && stage.is_private()
         {
             let own = Database::take(stage)?;

@@ -36,7 +36,7 @@ impl Entry {
     /// What `kind` keeps in Redis, if anything.
     pub(super) fn of(kind: StrategyKind) -> Option<Self> {
         let properties = kind.properties();
-        if properties.needs_redis { Self::declared(&properties) } else { None }
+        if properties.needs_redis() { Self::declared(&properties) } else { None }
     }
 
     fn declared(properties: &Properties) -> Option<Self> {

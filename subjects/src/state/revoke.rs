@@ -40,7 +40,7 @@ pub fn subjects(bed: &Arc<Bed>) -> Vec<Subject> {
         subjects.extend(one.chain(everywhere).filter_map(|what| subject(kind, what)));
     }
     if offers_heavy(bed) {
-        for kind in super::stateful().filter(|kind| kind.properties().needs_redis) {
+        for kind in super::stateful().filter(|kind| kind.properties().needs_redis()) {
             subjects.extend(MASS.iter().filter_map(|n| subject(kind, What::Mass { n: *n })));
         }
         subjects.extend(super::live::subjects());
@@ -102,7 +102,7 @@ fn subject(kind: StrategyKind, what: What) -> Option<Subject> {
         bed.runtime.block_on(kind.visit(Build { bed: Arc::clone(bed), place, what, call }))
     };
     let subject = Subject::new(what.name(kind), make).of(kind);
-    let subject = if kind.properties().needs_redis { subject.waiting() } else { subject };
+    let subject = if kind.properties().store.is_some() { subject.waiting() } else { subject };
     Some(match what {
         What::One => subject,
         What::Everywhere { k: 1 } if What::One.call(kind).is_some() => {

@@ -92,7 +92,7 @@ pub fn subjects(accepted: impl Fn(StrategyKind) -> Name) -> Vec<Subject> {
         let properties = kind.properties();
         for (forgery, expected) in Forgery::of(properties.family) {
             let name = Name::new("reject", kind.name()).with("kind", forgery);
-            let waits = properties.needs_redis;
+            let waits = properties.store.is_some();
             let subject = Subject::new(name, move |bed| {
                 let make = Make { bed: Arc::clone(bed), forgery, expected };
                 drive(bed, waits, kind.visit(make))?
@@ -123,7 +123,7 @@ impl Visitor for Make {
             forged.push(forge.from(genuine.expose())?);
         }
         let (expected, now) = (self.expected, self.bed.now);
-        let waits = kind.properties().needs_redis;
+        let waits = kind.properties().store.is_some();
         Ok(one_by_one(&self.bed, waits, async move |n| {
             let credential = Credential::new(&forged[n as usize % FORGERIES]);
             match wallet.strategy.authenticate(credential, now).await {

@@ -11,7 +11,8 @@ use super::{ARMS, RESPONSE_BYTES, Shape, Truth, request_bytes};
 use crate::measure::histogram::LatencyHistogram;
 use crate::record::run::{
     Arm, Cell, Environment, Instrument, LagTrial, MicroCell, NotMeasured, Provenance,
-    RevocationCost, RevocationLag, Role, Run, RunInfo, SizeRow, Status, StrategyRecord, Versioned,
+    RevocationCost, RevocationLag, Role, Run, RunInfo, SizeRow, Spectrum, Status, StrategyRecord,
+    Versioned,
 };
 use crate::record::{METHOD_VERSION, RUN_SCHEMA};
 
@@ -73,6 +74,7 @@ pub(super) fn assemble(
         sizes: ARMS.iter().map(sizes).collect(),
         revocation_cost: if full { revocation_cost(rng, shape.blocks) } else { vec![] },
         revocation_lag: if full { revocation_lag(rng) } else { vec![] },
+        spectrum: Spectrum::default(),
         distance: vec![],
         checks: vec![],
         not_measured: vec![NotMeasured {
@@ -151,6 +153,12 @@ fn strategy(truth: &Truth) -> StrategyRecord {
         store_lost: lost.into(),
         node_restart: if id == "session-memory" { "closed" } else { "unaffected" }.into(),
         redis_commands_per_request: truth.redis_commands,
+        redis_cached: false,
+        redis_background_per_second: 0,
+        store: None,
+        renewal: None,
+        uses: None,
+        faults: vec![],
     }
 }
 
@@ -266,6 +274,9 @@ fn lag_row(strategy: &str, trials: Vec<LagTrial>) -> RevocationLag {
         scope_note: alone.then(|| "its sessions live in one process".into()),
         probe_interval_ns: PROBE_NS,
         lifetime_s: if strategy.starts_with("jwt-") { LAG_LIFETIME_S } else { 1_800 },
+        operation: "logout".into(),
+        credentials_per_call: 1,
+        load_per_second: 0,
         trials,
     }
 }
