@@ -123,7 +123,13 @@ pub(super) async fn logout_everywhere_keeps_its_promise<S: AuthStrategy>(world: 
 pub(super) async fn the_living_are_counted<S: AuthStrategy>(world: &World) -> Verdict {
     let strategy: S = build(&world.deps).await?;
     let count = async || strategy.count_live(ALICE, world.now).await.map_err(|e| e.to_string());
-    if count().await?.is_none() {
+    let counted = count().await?;
+    ensure!(
+        counted.is_some() == S::PROPERTIES.counts_live,
+        "it declares {}, and counts {counted:?}",
+        S::PROPERTIES.counts_live
+    );
+    if counted.is_none() {
         return Ok(Held::NotApplicable("it declares that it does not know who is logged in"));
     }
     let mut devices = Vec::new();

@@ -411,6 +411,8 @@ pub struct Properties {
     pub renewal: Renewal,
     /// How often a credential is good.
     pub uses: Uses,
+    /// Whether it can count a subject's live credentials: [`AuthStrategy::count_live`].
+    pub counts_live: bool,
 }
 
 impl Properties {

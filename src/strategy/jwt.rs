@@ -34,6 +34,7 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
         store: None,
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -65,6 +65,7 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
         store: Some(StoreKind::Redis),
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -61,6 +61,7 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
         store: Some(StoreKind::Redis),
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -29,6 +29,7 @@ impl AuthStrategy for NoAuthentication {
         store: None,
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -76,6 +76,7 @@ impl<S: SessionStore> AuthStrategy for Session<S> {
         store: S::KIND,
         renewal: Renewal::Sliding,
         uses: Uses::Many,
+        counts_live: true,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

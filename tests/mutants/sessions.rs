@@ -125,6 +125,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         store: RedisSessions::KIND,
         renewal: Renewal::Sliding,
         uses: Uses::Many,
+        counts_live: true,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

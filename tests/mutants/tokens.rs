@@ -181,6 +181,7 @@ const fn properties(state: State, algorithm: Algorithm) -> Properties {
         store: if keeps_state { Some(StoreKind::Redis) } else { None },
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     }
 }
 

@@ -32,6 +32,7 @@ pub fn record(kind: StrategyKind) -> StrategyRecord {
         store: properties.store.map(|store| store.name().into()),
         renewal: Some(properties.renewal.name().into()),
         uses: Some(properties.uses.name().into()),
+        counts_logins: properties.counts_live,
         faults: Fault::ALL.iter().map(|fault| declared(&properties.faults, *fault)).collect(),
     }
 }

@@ -286,6 +286,9 @@ pub struct StrategyRecord {
     /// `many` or `once`: how often a credential is good; `null` in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<String>,
+    /// Whether it can count a user's live logins.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub counts_logins: bool,
     /// The declared outcome of each fault; empty in older records, which know the three above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<DeclaredFault>,

@@ -158,6 +158,7 @@ fn strategy(truth: &Truth) -> StrategyRecord {
         store: None,
         renewal: None,
         uses: None,
+        counts_logins: false,
         faults: vec![],
     }
 }
