@@ -1,7 +1,9 @@
 //! Where stateful strategies keep what they remember: one trait for sessions, many places.
 
 pub mod memory;
+pub mod postgres;
 pub mod redis;
+pub mod sqlite;
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,11 +108,16 @@ impl SessionRecord {
     }
 }
 
-fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_text<T: fmt::Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-fn from_text<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn from_text<'de, T: FromStr, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     struct Text<T>(std::marker::PhantomData<T>);
     impl<T: FromStr> Visitor<'_> for Text<T> {
         type Value = T;
