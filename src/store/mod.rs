@@ -14,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{BuildError, Outage};
 use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
+use crate::strategy::contract::{
+    Deps, Faults, RedisCommands, Renewal, Revocation, Scope, StoreKind,
+};
 
 /// What a session is filed under: SHA-256 of its id. Whoever reads the store learns no id, and the
 /// time a lookup takes tells nothing about one. Ids carry 256 random bits, so no salt is needed.
@@ -148,6 +150,8 @@ pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     const FAULTS: Faults;
     /// What one [`SessionStore::load`] asks of Redis.
     const REDIS: RedisCommands;
+    /// How a use prolongs a session. Declared where it is not by a [`SessionStore::touch`].
+    const RENEWAL: Renewal = Renewal::Sliding;
 
     /// Opens the store.
     ///

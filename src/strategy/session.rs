@@ -14,7 +14,7 @@ use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::settings::Settings;
 use crate::store::{SessionKey, SessionRecord, SessionStore};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, Revocation, Uses,
 };
 
 /// Random bytes in an id: 256 bits, twice what OWASP ASVS 5.0, 7.2.3 asks for.
@@ -78,7 +78,7 @@ impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
         faults: S::FAULTS,
         redis: S::REDIS,
         store: S::KIND,
-        renewal: Renewal::Sliding,
+        renewal: S::RENEWAL,
         uses: Uses::Many,
     };
 

@@ -14,7 +14,9 @@ use super::sessions::{RedisSessions, key_name};
 use crate::error::{BuildError, Outage};
 use crate::identity::{SubjectId, UnixTime};
 use crate::store::{SessionKey, SessionRecord, SessionStore};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
+use crate::strategy::contract::{
+    Deps, Faults, RedisCommands, Renewal, Revocation, Scope, StoreKind,
+};
 
 /// Sessions in Redis that every read prolongs.
 #[derive(Clone, Debug)]
@@ -30,6 +32,7 @@ impl SessionStore for SlidingRedisSessions {
     const REVOKE: Revocation = RedisSessions::REVOKE;
     const FAULTS: Faults = RedisSessions::FAULTS;
     const REDIS: RedisCommands = RedisSessions::REDIS;
+    const RENEWAL: Renewal = Renewal::SlidingInStore;
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self {
