@@ -8,6 +8,7 @@
 //! Deliberately absent: a clock, randomness, processes. The [`World`] brings them.
 
 mod claims;
+mod contents;
 mod faults;
 mod forge;
 mod header;
@@ -27,7 +28,8 @@ use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::StrategyKind;
 use crate::strategy::contract::{AuthStrategy, Deps, Revocation, Visitor};
 
-/// A hand on the Redis server behind [`Deps::redis`], which is this suite's alone.
+/// A hand on the server behind [`Deps::redis`] or [`Deps::postgres_url`], which is this suite's
+/// alone.
 pub trait StoreServer: fmt::Debug + Send + Sync {
     /// Stops it from answering, without closing its connections.
     fn freeze(&self);
@@ -46,7 +48,8 @@ pub struct World {
     pub now: UnixTime,
     /// The clock of [`Deps::clock`]: time passes in it when a check says so.
     pub clock: Arc<ManualClock>,
-    /// The Redis server, when it may be searched, emptied and killed.
+    /// The store's server, when it may be searched, emptied and killed. A SQLite file has none, and
+    /// may be searched and emptied always.
     pub server: Option<Box<dyn StoreServer>>,
 }
 

@@ -1,16 +1,20 @@
 //! Faults: what becomes of requests is declared, and the declaration is true.
 
-use redis::cmd;
-
+use super::contents;
 use super::revocation::log_out;
 use super::{
     ALICE, BOB, Held, Outcome, Verdict, World, admitted, ask, ask_when_due, build, ensure, log_in,
 };
 use crate::credential::Credential;
 use crate::error::AuthError;
-use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation};
+use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation, StoreKind};
 
-const NOT_OURS: Held = Held::Skipped("it would stop or empty a Redis that is not the suite's own");
+const NOT_OURS: Held = Held::Skipped("it would stop or empty a store that is not the suite's own");
+
+/// Whether its store is a server, which can stop and lose what it knew; a file cannot.
+const fn has_a_server<S: AuthStrategy>() -> bool {
+    matches!(S::PROPERTIES.store, Some(StoreKind::Redis | StoreKind::Postgres))
+}
 
 /// A valid credential while the store is silent: the outcome as declared, and no logout is
 /// acknowledged that did not happen.
@@ -21,10 +25,10 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     let leaver = log_in(&strategy, BOB, world.now).await?;
     admitted("before the fault", &strategy, &text, ALICE, world.now).await?;
     let Some(server) = &world.server else {
-        if S::PROPERTIES.needs_redis() {
+        if has_a_server::<S>() {
             return Ok(NOT_OURS);
         }
-        ensure!(declared == FaultOutcome::Unaffected, "it has no store, and declares {declared:?}");
+        ensure!(declared == FaultOutcome::Unaffected, "no server, and it declares {declared:?}");
         return Ok(Held::Shown);
     };
     server.freeze();
@@ -77,14 +81,13 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
     world: &World,
 ) -> Verdict {
     let declared = S::PROPERTIES.faults.store_lost;
-    let handle = match (&world.deps.redis, &world.server) {
-        (Some(handle), Some(_)) => handle,
-        _ if S::PROPERTIES.needs_redis() => return Ok(NOT_OURS),
-        _ => {
-            ensure!(declared == FaultOutcome::Unaffected, "it has no store: {declared:?}");
-            return Ok(Held::Shown);
-        }
-    };
+    if !has_a_server::<S>() {
+        ensure!(declared == FaultOutcome::Unaffected, "no server, and it declares {declared:?}");
+        return Ok(Held::Shown);
+    }
+    if world.server.is_none() {
+        return Ok(NOT_OURS);
+    }
     let strategy: S = build(&world.deps).await?;
     let gone = log_in(&strategy, ALICE, world.now).await?;
     let live = log_in(&strategy, BOB, world.now).await?;
@@ -95,7 +98,7 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
         let got = ask_when_due(&strategy, &gone, at).await;
         ensure!(matches!(got, Outcome::Denied(_)), "the logout did nothing: {got:?}");
     }
-    handle.query::<()>(&cmd("FLUSHALL")).await.map_err(|e| e.to_string())?;
+    contents::forget(&world.deps).await?;
     // A cache or a list in the process may live a while longer.
     world.take_effect(S::PROPERTIES.revoke);
     let (revoked, valid) = (ask(&strategy, &gone, at).await, ask(&strategy, &live, at).await);

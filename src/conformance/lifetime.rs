@@ -1,5 +1,6 @@
 //! Lifetimes: every deadline is a threshold in seconds, on the caller's clock.
 
+use super::contents::age;
 use super::login::FLOOR;
 use super::{ALICE, Held, Verdict, World, admitted, build, ensure, log_in, refused};
 use crate::error::Denial;
@@ -26,12 +27,14 @@ pub(super) async fn expiry_is_a_threshold<S: AuthStrategy>(world: &World) -> Ver
     let (end, leeway) = (grant.expires_at, world.deps.settings.leeway_s);
     ensure!(end > world.now, "the login expires at {end:?}, before it began");
     let end = if is_token(S::PROPERTIES.family) { end.plus(leeway) } else { end };
+    let (text, last) = (grant.access.expose(), UnixTime(end.0 - 1));
+    age::<S>(world, world.now.seconds_until(last)).await?;
+    admitted("one second before its expiry", &strategy, text, ALICE, last).await?;
     for at in [end, end.plus(1), end.plus(1_000_000)] {
         let text = log_in(&strategy, ALICE, world.now).await?;
+        age::<S>(world, world.now.seconds_until(at)).await?;
         refused(&format!("at {at:?}, expired at {end:?}"), &strategy, &text, at, EXPIRED).await?;
     }
-    let (text, last) = (grant.access.expose(), UnixTime(end.0 - 1));
-    admitted("one second before its expiry", &strategy, text, ALICE, last).await?;
     Ok(Held::Shown)
 }
 
@@ -67,7 +70,9 @@ pub(super) async fn an_unused_session_ends<S: AuthStrategy>(world: &World) -> Ve
     let used = world.now.plus(60);
     for (at, alive) in [(100, false), (99, true)] {
         let text = log_in(&strategy, ALICE, world.now).await?;
+        age::<S>(world, 60).await?;
         admitted("a first use", &strategy, &text, ALICE, used).await?;
+        age::<S>(world, at).await?;
         if alive {
             admitted("idle for 99 of 100 s", &strategy, &text, ALICE, used.plus(at)).await?;
         } else {
@@ -84,7 +89,10 @@ pub(super) async fn a_busy_session_ends_too<S: AuthStrategy>(world: &World) -> V
     }
     let strategy: S = build(&short_sessions(world)).await?;
     let text = log_in(&strategy, ALICE, world.now).await?;
+    let mut before = 0;
     for used in (0..1_000).step_by(37).chain([999]) {
+        age::<S>(world, used - before).await?;
+        before = used;
         let what = format!("busy, at {used} of 1,000 s");
         admitted(&what, &strategy, &text, ALICE, world.now.plus(used)).await?;
     }

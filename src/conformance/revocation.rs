@@ -155,13 +155,16 @@ pub(super) async fn only_a_good_credential_revokes<S: AuthStrategy>(world: &Worl
         return Ok(FLOOR);
     }
     let strategy: S = build(&world.deps).await?;
+    let old = strategy.issue(ALICE, world.now).await.map_err(|e| e.to_string())?;
+    super::contents::age::<S>(world, world.now.seconds_until(old.expires_at)).await?;
     let grant = strategy.issue(ALICE, world.now).await.map_err(|e| e.to_string())?;
     let good = grant.access.expose();
     let middle = good.len() - good.len() / 4;
     let new = if &good[middle..=middle] == "A" { "B" } else { "A" };
     let forged = [&good[..middle], new, &good[middle + 1..]].concat();
-    for (what, text, now) in [("forged", &*forged, world.now), ("expired", good, grant.expires_at)]
-    {
+    let attempts =
+        [("forged", &*forged, world.now), ("expired", old.access.expose(), old.expires_at)];
+    for (what, text, now) in attempts {
         let answer = strategy.revoke(Credential::new(text), now).await;
         ensure!(matches!(answer, Err(AuthError::Denied(_))), "{what}: got {answer:?}");
     }
@@ -188,7 +191,7 @@ pub(super) async fn the_revoked_stays_revoked<S: AuthStrategy>(world: &World) ->
         return Ok(NEVER);
     }
     let is_ours = world.server.is_some();
-    let before = if is_ours { super::state::names(&deps).await? } else { Vec::new() };
+    let before = if is_ours { super::contents::names(&deps).await? } else { Vec::new() };
     log_out(&strategy, text, world.now).await?;
     let Some(at) = world.take_effect(S::PROPERTIES.revoke) else { return Ok(NEVER) };
     let end = grant.expires_at;
@@ -201,12 +204,12 @@ pub(super) async fn the_revoked_stays_revoked<S: AuthStrategy>(world: &World) ->
     }
     // No test waits that long, so the store is asked how long it will remember, if it is ours.
     let needed_s = world.now.seconds_until(end) + LEEWAY_S;
-    let after = if is_ours { super::state::names(&deps).await? } else { Vec::new() };
+    let after = if is_ours { super::contents::names(&deps).await? } else { Vec::new() };
     for name in after {
         if before.contains(&name) {
             continue;
         }
-        let left = super::state::seconds_left(&deps, &name).await?;
+        let left = super::contents::seconds_left(&deps, &name).await?;
         // Five seconds for a slow machine.
         ensure!(
             left.is_none_or(|left| left + 5 >= needed_s),

@@ -3,59 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use redis::{Cmd, FromRedisValue, cmd};
+use redis::cmd;
 
+use super::contents::{self, Bytes, RUBBISH, is_ours, redis};
 use super::revocation::log_out;
 use super::{ALICE, Held, Outcome, Verdict, World, admitted, ask, build, ensure, log_in};
 use crate::store::redis::RedisHandle;
-use crate::strategy::contract::{AuthStrategy, Deps, Family, FaultOutcome};
+use crate::strategy::contract::{AuthStrategy, Family, FaultOutcome};
 
 const STATELESS: Held = Held::NotApplicable("it keeps nothing outside its process");
 const NOT_OURS: Held =
-    Held::Skipped("it would search or spoil a Redis that is not the suite's own");
-
-type Bytes = Vec<u8>;
-
-async fn redis<T: FromRedisValue>(redis: &RedisHandle, command: &Cmd) -> Result<T, String> {
-    redis.query(command).await.map_err(|e| format!("{command:?}: {e}"))
-}
-
-/// The names of all keys; none when there is no Redis.
-pub(super) async fn names(deps: &Deps) -> Result<Vec<Bytes>, String> {
-    match &deps.redis {
-        Some(handle) => redis(handle, cmd("KEYS").arg("*")).await,
-        None => Ok(Vec::new()),
-    }
-}
-
-/// How long Redis keeps a key, in seconds; nothing when it keeps it for ever.
-pub(super) async fn seconds_left(deps: &Deps, name: &[u8]) -> Result<Option<u64>, String> {
-    let Some(handle) = &deps.redis else { return Ok(None) };
-    let left: i64 = redis(handle, cmd("TTL").arg(name)).await?;
-    Ok(u64::try_from(left).ok())
-}
-
-/// Every text in Redis: the names of all keys, and all that is kept under them.
-async fn dump(deps: &Deps) -> Result<Vec<Bytes>, String> {
-    let Some(handle) = &deps.redis else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
-    for name in names(deps).await? {
-        let kind: String = redis(handle, cmd("TYPE").arg(&name)).await?;
-        let read = match &*kind {
-            "string" => cmd("MGET").arg(&name).to_owned(),
-            "set" => cmd("SMEMBERS").arg(&name).to_owned(),
-            "zset" => cmd("ZRANGE").arg(&name).arg(0).arg(-1).to_owned(),
-            "list" => cmd("LRANGE").arg(&name).arg(0).arg(-1).to_owned(),
-            "hash" => cmd("HGETALL").arg(&name).to_owned(),
-            // Not read field by field; good enough for a search.
-            _ => cmd("DUMP").arg(&name).to_owned(),
-        };
-        let values: Vec<Bytes> = redis(handle, &read).await?;
-        all.push(name);
-        all.extend(values);
-    }
-    Ok(all)
-}
+    Held::Skipped("it would search or spoil a store that is not the suite's own");
 
 /// What must not be found: the credential, and what its parts stand for.
 fn secrets(text: &str) -> Vec<Bytes> {
@@ -90,17 +48,17 @@ fn spellings(found: &[u8]) -> Vec<String> {
 
 /// Whoever reads the store finds no credential there, nor anything that passes for one.
 pub(super) async fn the_store_holds_no_credential<S: AuthStrategy>(world: &World) -> Verdict {
-    if !S::PROPERTIES.needs_redis() {
+    if S::PROPERTIES.store.is_none() {
         return Ok(STATELESS);
     }
-    if world.server.is_none() {
+    if !is_ours::<S>(world) {
         return Ok(NOT_OURS);
     }
     let strategy: S = build(&world.deps).await?;
     let live = log_in(&strategy, ALICE, world.now).await?;
     let gone = log_in(&strategy, super::BOB, world.now).await?;
     log_out(&strategy, &gone, world.now).await?;
-    let found = dump(&world.deps).await?;
+    let found = contents::dump(&world.deps).await?;
     ensure!(!found.is_empty(), "nothing is kept at all");
     for secret in [secrets(&live), secrets(&gone)].concat() {
         let leak = found.iter().find(|text| text.windows(secret.len()).any(|w| w == secret));
@@ -165,10 +123,12 @@ pub(super) async fn an_admission_costs_what_is_declared<S: AuthStrategy>(world: 
 
 /// What the store should not hold makes nobody welcome: not the revoked, and not the unlisted.
 pub(super) async fn a_corrupt_store_admits_nobody<S: AuthStrategy>(world: &World) -> Verdict {
-    if !S::PROPERTIES.needs_redis() {
+    if S::PROPERTIES.store.is_none() {
         return Ok(STATELESS);
     }
-    let (Some(handle), Some(_)) = (&world.deps.redis, &world.server) else { return Ok(NOT_OURS) };
+    if !is_ours::<S>(world) {
+        return Ok(NOT_OURS);
+    }
     let strategy: S = build(&world.deps).await?;
     let gone = log_in(&strategy, ALICE, world.now).await?;
     log_out(&strategy, &gone, world.now).await?;
@@ -177,16 +137,8 @@ pub(super) async fn a_corrupt_store_admits_nobody<S: AuthStrategy>(world: &World
     admitted("the live one", &strategy, &live, ALICE, at).await?;
     let is_allow_list = S::PROPERTIES.faults.store_lost == FaultOutcome::Closed
         || S::PROPERTIES.family == Family::Session;
-    for (what, plant) in [("a hash", "HSET"), ("a text", "APPEND"), ("a list", "LPUSH")] {
-        for name in names(&world.deps).await? {
-            redis::<()>(handle, cmd("DEL").arg(&name)).await?;
-            let mut command = cmd(plant);
-            command.arg(&name).arg("rubbish");
-            if plant == "HSET" {
-                command.arg("rubbish");
-            }
-            redis::<()>(handle, &command).await?;
-        }
+    for (what, plant, content) in RUBBISH {
+        contents::spoil(&world.deps, plant, content).await?;
         let got = ask(&strategy, &gone, at).await;
         ensure!(!matches!(got, Outcome::Admitted(_)), "{what} admits the revoked: {got:?}");
         let got = ask(&strategy, &live, at).await;

@@ -1,7 +1,9 @@
 //! Where stateful strategies keep what they remember: one trait for sessions, many places.
 
 pub mod memory;
+pub mod postgres;
 pub mod redis;
+pub mod sqlite;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{BuildError, Outage};
 use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
+use crate::strategy::contract::{
+    Deps, Faults, RedisCommands, Renewal, Revocation, Scope, StoreKind,
+};
 
 /// What a session is filed under: SHA-256 of its id. Whoever reads the store learns no id, and the
 /// time a lookup takes tells nothing about one. Ids carry 256 random bits, so no salt is needed.
@@ -106,11 +110,16 @@ impl SessionRecord {
     }
 }
 
-fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_text<T: fmt::Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-fn from_text<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn from_text<'de, T: FromStr, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     struct Text<T>(std::marker::PhantomData<T>);
     impl<T: FromStr> Visitor<'_> for Text<T> {
         type Value = T;
@@ -141,6 +150,8 @@ pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     const FAULTS: Faults;
     /// What one [`SessionStore::load`] asks of Redis.
     const REDIS: RedisCommands;
+    /// How a use prolongs a session. Declared where it is not by a [`SessionStore::touch`].
+    const RENEWAL: Renewal = Renewal::Sliding;
 
     /// Opens the store.
     ///

@@ -350,6 +350,9 @@ pub enum Renewal {
     None,
     /// By being used, up to an absolute end.
     Sliding,
+    /// The same, and the store alone knows when it was last used: what has not been used in time is
+    /// gone by the store's clock, whatever the caller's says.
+    SlidingInStore,
     /// By trading a single-use refresh token for the next (RFC 9700 section 4.14.2).
     Rotating,
 }
@@ -361,6 +364,7 @@ impl Renewal {
         match self {
             Self::None => "none",
             Self::Sliding => "sliding",
+            Self::SlidingInStore => "sliding-in-store",
             Self::Rotating => "rotating",
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod contract;
 
+mod cookie_sealed;
 mod jwt;
 mod jwt_denylist;
 mod jwt_version;
@@ -15,7 +16,10 @@ use contract::{AuthStrategy, Properties, Visitor};
 
 // What the rows are made of. Only this module expands a row's type.
 use crate::store::memory::MemorySessions;
+use crate::store::postgres::PostgresSessions;
 use crate::store::redis::sessions::RedisSessions;
+use crate::store::redis::sliding::SlidingRedisSessions;
+use crate::store::sqlite::SqliteSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
 use crate::token::prepared::{AwsLc, Prepared};
@@ -30,8 +34,18 @@ macro_rules! for_each_strategy {
                 none::NoAuthentication;
             SessionMemory "session-memory" "random id, record in this process"
                 session::Session<MemorySessions>;
+            SessionSqlite "session-sqlite" "random id, record in a SQLite file"
+                session::Session<SqliteSessions>;
+            SessionPostgres "session-postgres" "random id, record in PostgreSQL"
+                session::Session<PostgresSessions>;
             SessionRedis "session-redis" "random id, record in Redis"
                 session::Session<RedisSessions>;
+            SessionRedisSliding "session-redis-sliding"
+                "session-redis, prolonged by use once in a tenth of the idle time-out"
+                session::Session<RedisSessions, 10>;
+            SessionRedisSlidingNaive "session-redis-sliding-naive"
+                "session-redis, prolonged by every use: each read is a write"
+                session::Session<SlidingRedisSessions>;
             JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
                 jwt::Jwt<Library<Hs256>>;
             JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
@@ -42,6 +56,8 @@ macro_rules! for_each_strategy {
                 jwt::Jwt<Library<Rs256>>;
             JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
                 jwt::Jwt<Prepared<AwsLc<Hs256>>>;
+            CookieSealed "cookie-sealed" "principal sealed by AES-256-GCM; good until it expires"
+                cookie_sealed::CookieSealed;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
                 jwt_denylist::JwtDenylist<Library<Hs256>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"

@@ -1,6 +1,7 @@
 //! `session-*`: a random id, and a record of whom it stands for. Logout is a deletion.
 //!
-//! Deliberately absent: renewal. A session lives on by being used, up to its absolute end.
+//! Deliberately absent: refresh tokens. A session lives on by being used, up to its absolute end.
+//! That costs a write, so a use is noted once in a while: see [`Session`].
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::settings::Settings;
 use crate::store::{SessionKey, SessionRecord, SessionStore};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, Revocation, Uses,
 };
 
 /// Random bytes in an id: 256 bits, twice what OWASP ASVS 5.0, 7.2.3 asks for.
@@ -21,15 +22,17 @@ const ID_BYTES: usize = 32;
 /// Those bytes in base64url.
 const ID_CHARS: usize = 43;
 
-/// Sessions kept in `S`.
+/// Sessions kept in `S`. A use prolongs a session once a `PART`-th of the idle time-out has passed
+/// since it was last prolonged, so there is at most one write per session in that time: by default
+/// in half of it, which moves the deadline least often that is still felt as sliding.
 #[derive(Debug)]
-pub(super) struct Session<S> {
+pub(super) struct Session<S, const PART: u64 = 2> {
     store: S,
     entropy: Arc<dyn Entropy>,
     settings: Settings,
 }
 
-impl<S: SessionStore> Session<S> {
+impl<S: SessionStore, const PART: u64> Session<S, PART> {
     /// The session that `credential` names, if it is alive at `now`.
     async fn find(
         &self,
@@ -55,15 +58,16 @@ impl<S: SessionStore> Session<S> {
         now.plus(self.settings.session_idle_s).min(ends_at)
     }
 
-    /// Whether less than half of the idle time is left and using the session can prolong it. A
+    /// Whether it is long enough ago that a use was noted, and noting this one prolongs anything. A
     /// write on every request would double the cost of a read to move a deadline by seconds.
     fn is_due_for_touch(&self, record: &SessionRecord, now: UnixTime) -> bool {
-        let left = now.seconds_until(record.idle_until);
-        left.saturating_mul(2) < self.settings.session_idle_s && record.idle_until < record.ends_at
+        let idle_s = self.settings.session_idle_s;
+        let unused_s = idle_s.saturating_sub(now.seconds_until(record.idle_until));
+        unused_s.saturating_mul(PART) > idle_s && record.idle_until < record.ends_at
     }
 }
 
-impl<S: SessionStore> AuthStrategy for Session<S> {
+impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
     const PROPERTIES: Properties = Properties {
         family: Family::Session,
         algorithm: None,
@@ -74,7 +78,7 @@ impl<S: SessionStore> AuthStrategy for Session<S> {
         faults: S::FAULTS,
         redis: S::REDIS,
         store: S::KIND,
-        renewal: Renewal::Sliding,
+        renewal: S::RENEWAL,
         uses: Uses::Many,
         counts_live: true,
     };

@@ -1,5 +1,6 @@
-//! The stage for the conformance suite: keys, a clock, and a Redis of the check's own.
+//! The stage for the conformance suite: keys, a clock, and a store of the check's own.
 
+use std::cell::RefCell;
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,21 +13,39 @@ use authbench::settings::Settings;
 use authbench::store::redis::{RedisHandle, RedisSettings};
 use authbench::strategy::contract::{Deps, StoreKind};
 use authbench::token::key::Keyring;
-use authbench_fixture::{FixtureError, PrivateRedis, find_server};
+use authbench_fixture::{FixtureError, PrivatePostgres, PrivateRedis, find_postgres, find_server};
+use tempfile::TempDir;
 
 /// RSA keys take a while to find, so one ring serves all checks. None of them changes it.
 static KEYS: LazyLock<Arc<Keyring>> =
     LazyLock::new(|| Arc::new(Keyring::generate(&OsEntropy).expect("the generator works")));
 
+/// A PostgreSQL to use where none is installed.
+const POSTGRES_URL: &str = "AUTHBENCH_POSTGRES_URL";
+
+thread_local! {
+    /// The folder of this thread's last SQLite file: gone with the next one, or with the thread.
+    static FOLDERS: RefCell<Option<TempDir>> = const { RefCell::new(None) };
+}
+
 /// A private Redis that can be stopped. The clients are told to wait no longer than this.
 const RESPONSE_TIMEOUT_MS: u64 = 200;
 
+/// A server of the check's own. Signals reach it and every process of it.
 #[derive(Debug)]
-struct Own(PrivateRedis);
+enum Own {
+    Redis(PrivateRedis),
+    Postgres(PrivatePostgres),
+}
 
 impl Own {
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.0.pid().to_string()]).status();
+        let processes = match self {
+            Self::Redis(redis) => vec![redis.pid()],
+            Self::Postgres(postgres) => postgres.processes(),
+        };
+        let names = processes.iter().map(ToString::to_string);
+        let status = Command::new("kill").arg(name).args(names).status();
         assert!(status.is_ok_and(|s| s.success()), "the signal {name} was not sent");
     }
 }
@@ -50,11 +69,12 @@ fn system_now() -> UnixTime {
     UnixTime(since.as_secs())
 }
 
-/// Held during a check, where checks have no Redis of their own: all log in the same subjects, so
+/// Held during a check, where checks may have no store of their own: all log in the same subjects, so
 /// on a shared one they take turns.
 pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
     static SHARED: Mutex<()> = Mutex::new(());
-    find_server().is_none().then(|| SHARED.lock().unwrap_or_else(PoisonError::into_inner))
+    let is_shared = find_server().is_none() || find_postgres().is_none();
+    is_shared.then(|| SHARED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A fresh stage, with a Redis where one is needed; or why there is none.
@@ -74,7 +94,7 @@ pub(crate) async fn world(store: Option<StoreKind>) -> Result<World, String> {
         let url = match (PrivateRedis::start(), std::env::var("AUTHBENCH_REDIS_URL")) {
             (Ok(redis), _) => {
                 let url = redis.url();
-                server = Some(Box::new(Own(redis)));
+                server = Some(Box::new(Own::Redis(redis)));
                 url
             }
             (Err(FixtureError::NotInstalled), Ok(url)) => url,
@@ -84,6 +104,24 @@ pub(crate) async fn world(store: Option<StoreKind>) -> Result<World, String> {
             RedisSettings { response_timeout_ms: RESPONSE_TIMEOUT_MS, ..RedisSettings::default() };
         let redis = RedisHandle::connect(&url, settings).await;
         deps.redis = Some(redis.map_err(|e| e.to_string())?);
+    }
+    if store == Some(StoreKind::Postgres) {
+        // A cluster for each check, half a second: one stops and kills it.
+        deps.postgres_url = Some(match (PrivatePostgres::start(), std::env::var(POSTGRES_URL)) {
+            (Ok(postgres), _) => {
+                let url = postgres.url();
+                server = Some(Box::new(Own::Postgres(postgres)));
+                url
+            }
+            (Err(FixtureError::PostgresNotInstalled), Ok(url)) => url,
+            (Err(why), _) => return Err(why.to_string()),
+        });
+    }
+    if store == Some(StoreKind::Sqlite) {
+        let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+        deps.sqlite_file = Some(folder.path().join("sessions"));
+        // Removed when the check is over, as far as the strategy is: its files are open until then.
+        FOLDERS.with_borrow_mut(|kept| *kept = Some(folder));
     }
     Ok(World { deps, now: system_now(), clock, server })
 }

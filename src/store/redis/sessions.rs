@@ -72,7 +72,7 @@ const PREFIX: &[u8] = b"session:";
 const KEY_BYTES: usize = PREFIX.len() + 64;
 
 /// The Redis key of a session, on the stack.
-fn key_name(key: &SessionKey) -> [u8; KEY_BYTES] {
+pub(super) fn key_name(key: &SessionKey) -> [u8; KEY_BYTES] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut name = [0; KEY_BYTES];
     name[..PREFIX.len()].copy_from_slice(PREFIX);
