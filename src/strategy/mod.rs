@@ -15,6 +15,7 @@ use contract::{AuthStrategy, Properties, Visitor};
 
 // What the rows are made of. Only this module expands a row's type.
 use crate::store::memory::MemorySessions;
+use crate::store::redis::denied::{DeniedKeys, FailClosed, FailOpen, Sentinel};
 use crate::store::redis::sessions::RedisSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
@@ -43,7 +44,11 @@ macro_rules! for_each_strategy {
             JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
                 jwt::Jwt<Prepared<AwsLc<Hs256>>>;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
-                jwt_denylist::JwtDenylist<Library<Hs256>>;
+                jwt_denylist::JwtDenylist<Library<Hs256>, DeniedKeys<FailClosed>>;
+            JwtDenylistOpen "jwt-denylist-open" "the jwt-denylist; admits while Redis is silent"
+                jwt_denylist::JwtDenylist<Library<Hs256>, DeniedKeys<FailOpen>>;
+            JwtDenylistSentinel "jwt-denylist-sentinel" "the jwt-denylist; notices its loss"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Sentinel>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
                 jwt_version::JwtVersion<Library<Hs256>>;
         }
