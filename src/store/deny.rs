@@ -52,11 +52,8 @@ pub trait DenyList: Send + Sync + Sized + fmt::Debug + 'static {
     ///
     /// # Errors
     /// The store did not confirm it. It may have happened all the same; it was not promised.
-    fn deny(
-        &self,
-        token: &Entry,
-        now: UnixTime,
-    ) -> impl Future<Output = Result<(), Outage>> + Send;
+    fn deny(&self, token: &Entry, now: UnixTime)
+    -> impl Future<Output = Result<(), Outage>> + Send;
 
     /// Drops what has expired by `now`, where the list keeps any in this process.
     fn sweep(&self, now: UnixTime);

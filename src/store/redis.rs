@@ -2,6 +2,10 @@
 //! between versions of the client and each of them moves the figures.
 
 pub mod denied;
+pub mod feed;
+pub mod filter;
+pub mod polled;
+pub mod revoked;
 pub mod sessions;
 
 use std::fmt;
