@@ -1,5 +1,6 @@
 //! Where stateful strategies keep what they remember: one trait for sessions, many places.
 
+pub mod deny;
 pub mod memory;
 pub mod postgres;
 pub mod redis;

@@ -1,6 +1,11 @@
 //! One multiplexed connection to Redis: every setting explicit, because the defaults differ
 //! between versions of the client and each of them moves the figures.
 
+pub mod denied;
+pub mod feed;
+pub mod filter;
+pub mod polled;
+pub mod revoked;
 pub mod sessions;
 pub mod sliding;
 

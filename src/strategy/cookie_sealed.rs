@@ -136,6 +136,7 @@ impl AuthStrategy for CookieSealed {
         store: None,
         renewal: Renewal::None,
         uses: Uses::Many,
+        counts_live: false,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

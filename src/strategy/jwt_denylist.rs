@@ -1,67 +1,59 @@
-//! `jwt-denylist`: a token, and a list in Redis of those taken back, asked on every request.
+//! `jwt-denylist*`: a token, and a list of those taken back.
 //!
-//! The list is of what is *not* good: when it is lost, what stood on it is good again until it
-//! expires. Deliberately absent: logout everywhere. It would need a registry of every live `jti`
-//! by subject, that is, the session table the token was meant to replace.
+//! The list is of what is *not* good: what it does not know of is good until it expires. Where the
+//! list is kept, how a node hears of it and what happens while it cannot, is the list's own affair.
+//! Deliberately absent: logout everywhere, see [`crate::store::deny`].
 
 use std::sync::Arc;
-
-use redis::{Cmd, SetExpiry, SetOptions};
 
 use crate::credential::{Credential, Grant};
 use crate::entropy::{Entropy, fresh};
 use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
-use crate::store::redis::RedisHandle;
+use crate::store::deny::{DenyList, Entry};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
-    Revocation, Scope, StoreKind, Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Scope, StoreKind,
+    Uses,
 };
-use crate::token::{AccessTokens, NewToken, TokenId, Verified};
+use crate::token::{AccessTokens, NewToken, TokenId};
 
-const PREFIX: &[u8] = b"denied:";
-const KEY_BYTES: usize = PREFIX.len() + 16;
-
-/// The Redis key that stands for "this token was taken back": the 16 bytes of its `jti`. Tokens of
-/// one issuer only are accepted, so the `jti` alone is unique.
-fn key_name(id: TokenId) -> [u8; KEY_BYTES] {
-    let mut name = [0; KEY_BYTES];
-    name[..PREFIX.len()].copy_from_slice(PREFIX);
-    name[PREFIX.len()..].copy_from_slice(&id.0);
-    name
-}
-
-/// Tokens `T` and a deny-list.
+/// Tokens `T` and a deny-list `L`.
 #[derive(Debug)]
-pub(super) struct JwtDenylist<T> {
+pub(super) struct JwtDenylist<T, L> {
     tokens: T,
-    redis: RedisHandle,
+    list: L,
     entropy: Arc<dyn Entropy>,
     leeway_s: u64,
 }
 
-impl<T: AccessTokens> JwtDenylist<T> {
-    /// The token's claims, if it verifies and was not taken back. The signature comes first: only
-    /// who holds a real token can make Redis work.
-    async fn find(&self, credential: Credential<'_>, now: UnixTime) -> Result<Verified, AuthError> {
+impl<T: AccessTokens, L: DenyList> JwtDenylist<T, L> {
+    /// Who the token is for and what the list knows it as, if it verifies and was not taken back.
+    /// The signature comes first: only who holds a real token can make the store work.
+    async fn find(
+        &self,
+        credential: Credential<'_>,
+        now: UnixTime,
+    ) -> Result<(Principal, Entry), AuthError> {
         let token = self.tokens.verify(credential.expose(), now)?;
-        if self.redis.query(&Cmd::exists(&key_name(token.id)[..])).await? {
+        let accepted_until = token.expires_at.plus(self.leeway_s);
+        let entry = Entry { id: token.id, generation: token.version, accepted_until };
+        if self.list.is_denied(&entry).await? {
             return Err(Denial::Revoked.into());
         }
-        Ok(token)
+        Ok((token.principal, entry))
     }
 }
 
-impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
+impl<T: AccessTokens, L: DenyList> AuthStrategy for JwtDenylist<T, L> {
     const PROPERTIES: Properties = Properties {
         family: Family::TokenWithState,
         algorithm: Some(T::ALGORITHM),
-        revoke: Revocation::Immediate,
+        revoke: L::REVOKE,
         granularity: Granularity::Credential,
         revoke_all: Revocation::AtExpiry,
         scope: Scope::Shared,
-        faults: Faults::DENY_LIST,
-        redis: RedisCommands::each(1),
+        faults: L::FAULTS,
+        redis: L::REDIS,
         store: Some(StoreKind::Redis),
         renewal: Renewal::None,
         uses: Uses::Many,
@@ -71,7 +63,7 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self {
             tokens: T::build(deps)?,
-            redis: deps.redis()?,
+            list: L::open(deps).await?,
             entropy: Arc::clone(&deps.entropy),
             leeway_s: deps.settings.leeway_s,
         })
@@ -80,7 +72,8 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
     async fn issue(&self, subject: SubjectId, now: UnixTime) -> Result<Grant, Outage> {
         let principal = Principal::of_test_subject(subject, now);
         let id = TokenId(fresh(&*self.entropy)?);
-        self.tokens.issue(&NewToken { principal, id, version: None }, now)
+        let version = self.list.generation().await?;
+        self.tokens.issue(&NewToken { principal, id, version }, now)
     }
 
     async fn authenticate(
@@ -88,7 +81,7 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
         credential: Credential<'_>,
         now: UnixTime,
     ) -> Result<Principal, AuthError> {
-        Ok(self.find(credential, now).await?.principal)
+        Ok(self.find(credential, now).await?.0)
     }
 
     async fn refresh(
@@ -104,18 +97,9 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
         credential: Credential<'_>,
         now: UnixTime,
     ) -> Result<Revocation, AuthError> {
-        let token = self.find(credential, now).await?;
-        // The entry outlives the token: verifiers accept it until its expiry plus the leeway.
-        let accepted_until = token.expires_at.plus(self.leeway_s);
-        let life = SetExpiry::EX(now.seconds_until(accepted_until).max(1));
-        let entry = Cmd::set_options(
-            &key_name(token.id)[..],
-            "",
-            SetOptions::default().with_expiration(life),
-        );
-        // Acknowledged by Redis before it is by us: whoever asks later finds it.
-        self.redis.query::<()>(&entry).await?;
-        Ok(Revocation::Immediate)
+        let (_, entry) = self.find(credential, now).await?;
+        self.list.deny(&entry, now).await?;
+        Ok(L::REVOKE)
     }
 
     async fn revoke_all(&self, _subject: SubjectId, _now: UnixTime) -> Result<Revocation, Outage> {
@@ -126,5 +110,7 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
         Ok(None)
     }
 
-    fn sweep(&self, _now: UnixTime) {}
+    fn sweep(&self, now: UnixTime) {
+        self.list.sweep(now);
+    }
 }

@@ -17,6 +17,12 @@ use contract::{AuthStrategy, Properties, Visitor};
 // What the rows are made of. Only this module expands a row's type.
 use crate::store::memory::MemorySessions;
 use crate::store::postgres::PostgresSessions;
+use crate::store::redis::denied::{DeniedKeys, FailClosed, FailOpen, Sentinel};
+use crate::store::redis::feed::Pushed;
+use crate::store::redis::feed::barrier::Barrier;
+use crate::store::redis::feed::lease::Leased;
+use crate::store::redis::filter::Filter;
+use crate::store::redis::polled::{PolledList, Polling};
 use crate::store::redis::sessions::RedisSessions;
 use crate::store::redis::sliding::SlidingRedisSessions;
 use crate::store::sqlite::SqliteSessions;
@@ -59,7 +65,21 @@ macro_rules! for_each_strategy {
             CookieSealed "cookie-sealed" "principal sealed by AES-256-GCM; good until it expires"
                 cookie_sealed::CookieSealed;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
-                jwt_denylist::JwtDenylist<Library<Hs256>>;
+                jwt_denylist::JwtDenylist<Library<Hs256>, DeniedKeys<FailClosed>>;
+            JwtDenylistOpen "jwt-denylist-open" "the jwt-denylist; admits while Redis is silent"
+                jwt_denylist::JwtDenylist<Library<Hs256>, DeniedKeys<FailOpen>>;
+            JwtDenylistSentinel "jwt-denylist-sentinel" "the jwt-denylist; notices its loss"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Sentinel>;
+            JwtDenylistPushed "jwt-denylist-pushed" "token, and a list that is pushed to every node"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Pushed>;
+            JwtDenylistLeased "jwt-denylist-leased" "the same; a node that hears nothing asks"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Leased>;
+            JwtDenylistBarrier "jwt-denylist-barrier" "the same; logout waits for every node"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Barrier>;
+            JwtDenylistPolled "jwt-denylist-polled" "token, and a list that every node polls"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Polling<PolledList>>;
+            JwtDenylistFilter "jwt-denylist-filter" "token, and a Bloom filter that every node polls"
+                jwt_denylist::JwtDenylist<Library<Hs256>, Polling<Filter>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
                 jwt_version::JwtVersion<Library<Hs256>>;
         }

@@ -1,0 +1,208 @@
+//! A feed that knows when it hears everything: the node's own beats come back on it.
+//!
+//! Redis serves one stream: when a beat comes back on the subscription, everything announced before
+//! the beat was sent has come too. From the sending on, the node may judge by what it knows for the
+//! length of a lease; after that it asks Redis about each request.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::Script;
+
+use super::{Everything, Feed, Knowledge, Listener, RECONCILE};
+use crate::clock::Clock;
+use crate::entropy::fresh;
+use crate::error::{BuildError, Outage};
+use crate::identity::UnixTime;
+use crate::store::deny::{DenyList, Entry};
+use crate::store::redis::RedisHandle;
+use crate::store::redis::revoked::Announcement;
+use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Revocation};
+
+/// How long a node may judge by what it knows, from the sending of the beat that came back.
+pub const LEASE: Duration = Duration::from_secs(1);
+/// A beat is sent this often: three may be lost before the lease runs out.
+const BEAT: Duration = Duration::from_millis(250);
+const _: () = assert!(BEAT.as_millis() * 4 == LEASE.as_millis());
+
+/// The hash of the nodes that may hold a lease: how often each has beaten, and under the empty name
+/// the register's generation.
+pub(in crate::store::redis) const REGISTER: &str = "feed:nodes";
+/// There while the register may lack nodes whose lease still runs, because it was lost.
+pub(in crate::store::redis) const UNSETTLED: &str = "feed:unsettled";
+
+/// Registers a node, and sends its beat, in one step: who holds a lease is on the register.
+///
+/// `ARGV`: the node, the generation it knows, one that nobody has used, two leases in ms, its
+/// channel, the beat. A node that finds another generation than it knows says that the register was
+/// lost, unless somebody has said so already.
+static BEAT_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local kept = redis.call('HGET', KEYS[1], '')
+if kept ~= ARGV[2] then
+    local lost = ARGV[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 0
+    if lost or not kept then
+        kept = ARGV[3]
+        redis.call('HSET', KEYS[1], '', kept)
+    end
+    if lost then redis.call('SET', KEYS[2], '', 'PX', ARGV[4]) end
+end
+redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return kept
+",
+    )
+});
+
+/// A node's name: random, new in each process.
+pub(super) type NodeId = [u8; 16];
+
+/// The channel that only `node` listens to.
+pub(super) fn channel(node: &[u8]) -> Vec<u8> {
+    [b"node:", node].concat()
+}
+
+/// What of a time span is left in the wire format of a beat.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A node's lease.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) node: NodeId,
+    clock: Arc<dyn Clock>,
+    /// On the node's own clock, nanoseconds.
+    until: AtomicU64,
+    generation: Mutex<Vec<u8>>,
+}
+
+impl Lease {
+    pub(super) fn of_new_node(deps: &Deps) -> Result<Self, Outage> {
+        let (node, clock) = (fresh(&*deps.entropy)?, Arc::clone(&deps.clock));
+        Ok(Self { node, clock, until: AtomicU64::new(0), generation: Mutex::default() })
+    }
+
+    /// Whether the node may judge by what it knows.
+    pub(super) fn is_running(&self) -> bool {
+        nanos(self.clock.now()) < self.until.load(Ordering::Acquire)
+    }
+
+    /// A beat came back.
+    pub(super) fn renew(&self, beat: &[u8], is_whole: bool) {
+        if let (Ok(sent), true) = (beat.try_into(), is_whole) {
+            let until = u64::from_be_bytes(sent).saturating_add(nanos(LEASE));
+            self.until.fetch_max(until, Ordering::AcqRel);
+        }
+    }
+
+    /// The generation of the register that the node stands on.
+    pub(super) fn generation(&self) -> Vec<u8> {
+        self.generation.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Registers and beats. Renewed is the lease when the beat comes back, not here.
+    pub(super) async fn beat(&self, redis: &RedisHandle) {
+        let sent = nanos(self.clock.now()).to_be_bytes();
+        let unused = [&self.node[..], &sent].concat();
+        let mut call = BEAT_SCRIPT.prepare_invoke();
+        call.key(REGISTER).key(UNSETTLED);
+        call.arg(&self.node[..]).arg(self.generation()).arg(unused);
+        call.arg(2 * nanos(LEASE) / 1_000_000).arg(channel(&self.node)).arg(&sent[..]);
+        if let Ok(generation) = redis.run::<Vec<u8>>(&call).await {
+            *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = generation;
+        }
+    }
+}
+
+/// Beats for as long as it is polled.
+pub(super) async fn keep_beating<L: AsRef<Lease>>(holder: Arc<L>, redis: RedisHandle) {
+    let lease = (*holder).as_ref();
+    loop {
+        let next = lease.clock.now() + BEAT;
+        lease.beat(&redis).await;
+        lease.clock.sleep_until(next).await;
+    }
+}
+
+impl AsRef<Self> for Lease {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl Listener for Arc<Lease> {
+    fn channel(&self) -> Option<Vec<u8>> {
+        Some(channel(&self.node))
+    }
+
+    fn heard(&self, _announcement: &Announcement<'_>) {}
+
+    fn told(&self, message: &[u8], is_whole: bool) {
+        self.renew(message, is_whole);
+    }
+}
+
+/// Commands a node with a lease sends by itself, per second: four beats, each a script that reads
+/// the generation, counts and publishes; a copy and a question to the subscription.
+pub(super) const BACKGROUND_PER_SECOND: u32 = 4 * 4 + 2;
+const _: () = assert!(RECONCILE.as_millis() > 1_000);
+
+/// What becomes of requests that are judged under a lease. What a node knows outlives a loss; a
+/// node that starts after it knows nothing of what was revoked before.
+pub(super) const FAULTS: Faults =
+    Faults { partition: FaultOutcome::Closed, store_down: FaultOutcome::Closed, ..Faults::TOKEN };
+
+/// Answers by what is known while the lease runs, and by Redis when it does not.
+pub(super) async fn is_denied<K: Knowledge, L: Listener>(
+    feed: &Feed<K, L>,
+    lease: &Lease,
+    token: &Entry,
+) -> Result<bool, Outage> {
+    // The lease first: what is known may only grow after the look at it.
+    let is_running = lease.is_running();
+    if feed.knows(token) {
+        return Ok(true);
+    }
+    if is_running { Ok(false) } else { feed.ask(token).await }
+}
+
+/// Every node knows the list, and knows when it may believe that.
+#[derive(Debug)]
+pub struct Leased<K = Everything>(Feed<K, Arc<Lease>>);
+
+impl<K: Knowledge> DenyList for Leased<K> {
+    const REVOKE: Revocation = Revocation::Within(LEASE);
+    const FAULTS: Faults = FAULTS;
+    const REDIS: RedisCommands = RedisCommands {
+        authenticate: 1,
+        round_trips: 1,
+        cached: true,
+        background_per_second: BACKGROUND_PER_SECOND,
+    };
+
+    async fn open(deps: &Deps) -> Result<Self, BuildError> {
+        let lease = Arc::new(Lease::of_new_node(deps)?);
+        let mut feed = Feed::open(deps, Arc::clone(&lease)).await?;
+        feed.tasks.spawn(keep_beating(lease, deps.redis()?));
+        Ok(Self(feed))
+    }
+
+    async fn generation(&self) -> Result<Option<u64>, Outage> {
+        Ok(None)
+    }
+
+    async fn is_denied(&self, token: &Entry) -> Result<bool, Outage> {
+        is_denied(&self.0, &self.0.shared.listener, token).await
+    }
+
+    async fn deny(&self, token: &Entry, now: UnixTime) -> Result<(), Outage> {
+        self.0.announce(token, now, &[]).await.map(drop)
+    }
+
+    fn sweep(&self, now: UnixTime) {
+        self.0.shared.mirror.sweep(now);
+    }
+}
