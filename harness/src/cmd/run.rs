@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let progress = Progress { bar: bar(planned_ms(&plan, &arms)), interrupt: Interrupt::listen()? };
     let seed = args.seed.map_or_else(clock_seed, Ok)?;
     let (folder, argv) = (folder.clone(), shown_arguments());
-    let out = folder.clone();
+    let out = Some(folder.clone());
     let order = Order { plan, arms, seed, folder: out, label, argv, sabotage: None };
     let finished = execute(order, &progress)?;
     progress.bar.finish_and_clear();
