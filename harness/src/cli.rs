@@ -65,6 +65,8 @@ pub enum Verb {
     Run(cmd::run::Args),
     /// Time verify and issue, interleaved, on the thread CPU clock
     Micro(cmd::micro::Args),
+    /// Revoke credentials and see how long they go on working
+    Revoke(cmd::revoke::Args),
     /// Put what `cargo bench` timed into a record
     Collect(cmd::collect::Args),
     /// Serve one strategy over HTTP
@@ -98,6 +100,7 @@ impl Verb {
             Self::List(args) => cmd::list::run(args),
             Self::Run(args) => cmd::run::run(args),
             Self::Micro(args) => cmd::micro::run(args),
+            Self::Revoke(args) => cmd::revoke::run(args),
             Self::Collect(args) => cmd::collect::run(args),
             Self::Serve(args) => cmd::serve::run(args),
             Self::Load(args) => cmd::load::run(args),

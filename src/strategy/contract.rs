@@ -14,6 +14,8 @@ use crate::settings::Settings;
 use crate::store::redis::RedisHandle;
 use crate::token::key::{Algorithm, Keyring};
 
+use super::law::LagLaw;
+
 /// What a strategy is built from. One value serves every strategy, so that all do equal work.
 #[derive(Clone, Debug)]
 pub struct Deps {
@@ -430,10 +432,13 @@ impl Properties {
 /// A way of remembering who a client is. Every operation takes `now`; nothing reads a clock, but
 /// for `jsonwebtoken`, which compares `exp` with the system's beside our own comparison.
 ///
-/// There are no default bodies: what a strategy does not do is a decision, so it is written down.
+/// There are no default bodies of operations: what a strategy does not do is a decision, so it is written down.
 pub trait AuthStrategy: Send + Sync + Sized + 'static {
     /// What the strategy declares of itself.
     const PROPERTIES: Properties;
+
+    /// The law its lag should follow; named where it is not the one its promise implies.
+    const LAG_LAW: LagLaw = LagLaw::of(&Self::PROPERTIES);
 
     /// Parses keys, connects, warms up. Never timed.
     fn build(deps: &Deps) -> impl Future<Output = Result<Self, BuildError>> + Send;

@@ -6,6 +6,7 @@ mod cookie_sealed;
 mod jwt;
 mod jwt_denylist;
 mod jwt_version;
+pub mod law;
 mod none;
 mod session;
 
@@ -114,6 +115,12 @@ macro_rules! define_registry {
             #[must_use]
             pub const fn properties(self) -> Properties {
                 match self { $(Self::$kind => <$strategy as AuthStrategy>::PROPERTIES,)+ }
+            }
+
+            /// The law its lag should follow.
+            #[must_use]
+            pub const fn lag_law(self) -> law::LagLaw {
+                match self { $(Self::$kind => <$strategy as AuthStrategy>::LAG_LAW,)+ }
             }
 
             /// Lets `visitor` meet the concrete type: the single dynamic point.

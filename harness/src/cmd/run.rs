@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let progress = Progress { bar: bar(planned_ms(&plan, &arms)), interrupt: Interrupt::listen()? };
     let seed = args.seed.map_or_else(clock_seed, Ok)?;
     let (folder, argv) = (folder.clone(), shown_arguments());
-    let out = folder.clone();
+    let out = Some(folder.clone());
     let order = Order { plan, arms, seed, folder: out, label, argv, sabotage: None };
     let finished = execute(order, &progress)?;
     progress.bar.finish_and_clear();
@@ -129,14 +129,14 @@ fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow
     }
 }
 
-fn bar(total_ms: u64) -> ProgressBar {
+pub(super) fn bar(total_ms: u64) -> ProgressBar {
     // Drawn between slots alone, and not at all when standard error is no terminal.
     let style = ProgressStyle::with_template("{bar:40} {percent:>3}%  {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total_ms).with_style(style)
 }
 
-fn clock_seed() -> anyhow::Result<u64> {
+pub(super) fn clock_seed() -> anyhow::Result<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(u64::try_from(since.as_nanos() & u128::from(u64::MAX))?)
 }

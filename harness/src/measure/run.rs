@@ -1,6 +1,6 @@
 //! A whole run: blocks, then lag, then micro; written as it goes, valid whenever it stops.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -12,8 +12,9 @@ use crate::load::driver::Mode;
 use crate::measure::block::{self, Interrupted, Watcher};
 use crate::measure::contestant::{Common, Purses, redis_config};
 use crate::measure::sabotage::Sabotage;
+use crate::measure::spectrum::{self, lag};
 use crate::measure::store::{NoStore, Store};
-use crate::measure::{distance, gates, lag, micro, regime};
+use crate::measure::{distance, gates, micro, regime};
 use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
 use crate::record::io;
@@ -30,8 +31,8 @@ pub struct Order {
     pub arms: Vec<PlannedArm>,
     /// Everything random follows from it.
     pub seed: u64,
-    /// Where the record goes; must not exist.
-    pub folder: PathBuf,
+    /// Where the record goes as it grows; must not exist. `None`: it is handed back alone.
+    pub folder: Option<PathBuf>,
     /// The name behind the date.
     pub label: String,
     /// The arguments, without paths.
@@ -69,8 +70,13 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         http2_connections: None,
         sabotage: None,
     };
-    let lags: u64 =
-        lag::subjects_of(&common, arms).into_iter().map(|k| lag::planned_ms(&common, k)).sum();
+    let lags: u64 = match &plan.spectrum {
+        Some(spectrum) => spectrum::planned_ms(&common, spectrum, arms),
+        None => {
+            let kinds = lag::subjects_of(&common, arms).into_iter();
+            kinds.map(|kind| lag::planned_ms(&common, kind)).sum()
+        }
+    };
     let sweep = plan.distance.as_ref();
     let sweep = sweep.map_or(0, |sweep| distance::planned_ms(&kinds_of(arms), sweep));
     blocks + regime::planned_ms(plan, arms) + sweep + lags + plan.micro_ms
@@ -131,10 +137,18 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         .into_iter()
         .filter(|arm| !arm.decoy || store.as_ref().is_some_and(|s| s.plain_address().is_some()))
         .collect();
-    run.arms = arms.iter().map(|arm| arm.record.clone()).collect();
-    io::create_folder(&order.folder)
-        .with_context(|| format!("cannot make the results folder {}", order.folder.display()))?;
-    io::write_run(&order.folder, &run)?;
+    // Without blocks nothing is compared: the strategies have no arms.
+    if plan.blocks > 0 {
+        run.arms = arms.iter().map(|arm| arm.record.clone()).collect();
+    }
+    let folder = order.folder.as_deref();
+    if let Some(folder) = folder {
+        io::create_folder(folder)
+            .with_context(|| format!("cannot make the results folder {}", folder.display()))?;
+    }
+    let keep =
+        |run: &Run| folder.map_or(Ok(()), |folder| Ok(io::write_run(folder, run).map(|_| ())?));
+    keep(&run)?;
 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
     let (mode, server_cpus) = (Mode::Open, Vec::new());
@@ -150,9 +164,9 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         http2_connections: None,
         sabotage,
     };
-    let stopped = measure(&common, &arms, &mut store, &mut run, &order.folder, watcher).err();
+    let stopped = measure(&common, &arms, &mut store, &mut run, (watcher, &keep)).err();
     finish(&mut run, stopped.as_ref(), started);
-    io::write_run(&order.folder, &run)?;
+    keep(&run)?;
     Ok(Finished { run, stopped })
 }
 
@@ -161,8 +175,7 @@ fn measure(
     arms: &[PlannedArm],
     store: &mut Option<Store>,
     run: &mut Run,
-    folder: &Path,
-    watcher: &dyn Watcher,
+    (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
 ) -> anyhow::Result<()> {
     let plan = common.plan;
     let mut purses = Purses::new();
@@ -175,7 +188,7 @@ fn measure(
         if let Some(instrument) = block.instrument {
             run.instrument = instrument;
         }
-        io::write_run(folder, run)?;
+        keep(run)?;
     }
     if let Some(regimes) = &plan.regimes {
         for each in &regimes.each {
@@ -184,7 +197,7 @@ fn measure(
                 Ok(measured) => run.regimes.push(measured),
                 Err(why) => run.not_measured.push(why),
             }
-            io::write_run(folder, run)?;
+            keep(run)?;
         }
     }
     if let Some(sweep) = &plan.distance {
@@ -192,15 +205,18 @@ fn measure(
             run.not_measured.push(why);
         } else if let Some(store) = store {
             run.distance = distance::sweep(common, &kinds_of(arms), store, sweep, watcher)?;
-            io::write_run(folder, run)?;
+            keep(run)?;
         }
     }
-    for kind in lag::subjects_of(common, arms) {
-        let carrier = arms
-            .iter()
-            .find(|arm| arm.kind == kind)
-            .map_or(authbench::credential::Carrier::Bearer, |arm| arm.carrier);
-        run.revocation_lag.push(lag::measure(common, kind, carrier, watcher)?);
+    match &plan.spectrum {
+        Some(spectrum) => {
+            spectrum::measure(common, spectrum, arms, store, run, (watcher, keep))?;
+        }
+        None => {
+            for kind in lag::subjects_of(common, arms) {
+                run.revocation_lag.push(lag::measure(common, kind, watcher)?);
+            }
+        }
     }
     if plan.micro_ms > 0 {
         watcher.check()?;

@@ -1,6 +1,7 @@
 //! Intervals over blocks, bounds by order statistics, rounding. Checked against SciPy's figures.
 
 pub mod bootstrap;
+pub mod kolmogorov;
 pub mod means;
 pub mod ranks;
 

@@ -125,6 +125,8 @@ fn control_arm(control: &Control, kind: StrategyKind) -> Result<PlannedArm, Plan
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
     use crate::plan::Profile;
 
@@ -134,8 +136,8 @@ mod tests {
         for kind in StrategyKind::ALL.iter().filter(|kind| kind.properties().uses == Uses::Many) {
             assert!(all.iter().any(|a| a.record.id == kind.name()), "{}", kind.name());
         }
-        for profile in [Profile::Smoke, Profile::Quick, Profile::Standard, Profile::Reference] {
-            let arms = expand(&Plan::shipped(profile).unwrap(), &[]).unwrap();
+        for profile in Profile::value_variants() {
+            let arms = expand(&Plan::shipped(*profile).unwrap(), &[]).unwrap();
             assert!(arms.iter().any(|a| a.record.role == Role::AaControl));
         }
     }

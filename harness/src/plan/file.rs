@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::distance::SweepPlan;
 use super::regimes::Regimes;
+use super::spectrum::SpectrumPlan;
 use crate::load::pacer::Pacing;
 use crate::load::schedule::Arrivals;
 
@@ -22,6 +23,8 @@ pub enum Profile {
     Standard,
     /// At most 75 minutes.
     Reference,
+    /// Every way of taking a credential back: about 15 minutes of cost, then what it buys.
+    Revocation,
 }
 
 impl Profile {
@@ -33,6 +36,7 @@ impl Profile {
             Self::Quick => ("quick", include_str!("../../plans/quick.toml")),
             Self::Standard => ("standard", include_str!("../../plans/standard.toml")),
             Self::Reference => ("reference", include_str!("../../plans/reference.toml")),
+            Self::Revocation => ("revocation", include_str!("../../plans/revocation.toml")),
         }
     }
 }
@@ -133,6 +137,8 @@ pub struct Plan {
     pub regimes: Option<Regimes>,
     /// The store put at several distances.
     pub distance: Option<SweepPlan>,
+    /// How long credentials go on working, in full; without it, the `lag_` keys alone say how.
+    pub spectrum: Option<SpectrumPlan>,
     /// Lifetimes, leeway, issuer, audience; the defaults where the plan is silent.
     #[serde(default)]
     pub settings: Settings,
@@ -210,6 +216,7 @@ impl Plan {
         }
         self.regimes.as_ref().map_or(Ok(()), Regimes::check)?;
         self.distance.as_ref().map_or(Ok(()), SweepPlan::check)?;
+        self.spectrum.as_ref().map_or(Ok(()), SpectrumPlan::check)?;
         self.settings.check().map_err(|e| format!("settings: {e}"))?;
         if self.citable && self.blocks < 10 {
             return Err(format!(
@@ -223,17 +230,20 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
     fn the_shipped_plans_are_read() {
-        for profile in [Profile::Smoke, Profile::Quick, Profile::Standard, Profile::Reference] {
-            let plan = Plan::shipped(profile).unwrap();
+        for profile in Profile::value_variants() {
+            let plan = Plan::shipped(*profile).unwrap();
             assert_eq!(plan.name, profile.source().0);
         }
         assert!(Plan::shipped(Profile::Quick).unwrap().blocks >= 5);
         assert!(Plan::shipped(Profile::Standard).unwrap().blocks >= 10);
         assert!(Plan::shipped(Profile::Reference).unwrap().blocks >= 20);
+        assert!(Plan::shipped(Profile::Revocation).unwrap().spectrum.is_some());
     }
 
     #[test]

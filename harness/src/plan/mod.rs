@@ -7,9 +7,11 @@ mod arms;
 mod distance;
 mod file;
 mod regimes;
+mod spectrum;
 pub mod strategies;
 
 pub use arms::{PlannedArm, expand, usual_arm};
 pub use distance::SweepPlan;
 pub use file::{ArmSelection, Control, Plan, PlanError, Profile};
 pub use regimes::{RegimePlan, Regimes};
+pub use spectrum::SpectrumPlan;

@@ -99,6 +99,7 @@ impl Regimes {
             logouts_per_block: 0,
             regimes: None,
             distance: None,
+            spectrum: None,
             ..plan.clone()
         }
     }

@@ -1,7 +1,8 @@
 //! What a strategy declares of itself, as it stands in records and in `authbench list`.
 
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{Fault, FaultOutcome, Faults, Revocation};
+use authbench::strategy::contract::{Family, Fault, FaultOutcome, Faults, Revocation};
+use authbench::strategy::law::LagLaw;
 
 use crate::record::run::{DeclaredFault, StrategyRecord};
 
@@ -9,19 +10,28 @@ use crate::record::run::{DeclaredFault, StrategyRecord};
 #[must_use]
 pub fn record(kind: StrategyKind) -> StrategyRecord {
     let properties = kind.properties();
-    let within_ns = match properties.revoke {
+    let within_ns = |promise| match promise {
         Revocation::Within(bound) => u64::try_from(bound.as_nanos()).ok(),
         Revocation::Immediate | Revocation::AtExpiry => None,
     };
+    let period_ns = match kind.lag_law() {
+        LagLaw::Uniform(period) => u64::try_from(period.as_nanos()).ok(),
+        LagLaw::AtOnce | LagLaw::Push | LagLaw::Remaining => None,
+    };
+    // What authenticates nobody takes nothing back: no law of it is claimed.
+    let is_floor = properties.family == Family::Floor;
     StrategyRecord {
         id: kind.name().into(),
         about: kind.about().into(),
         family: properties.family.name().into(),
         algorithm: properties.algorithm.map(|a| a.name().into()),
         revoke: properties.revoke.name().into(),
-        revoke_within_ns: within_ns,
+        revoke_within_ns: within_ns(properties.revoke),
         granularity: properties.granularity.name().into(),
         revoke_all: properties.revoke_all.name().into(),
+        revoke_all_within_ns: within_ns(properties.revoke_all),
+        lag_law: (!is_floor).then(|| kind.lag_law().name().into()),
+        lag_period_ns: period_ns.filter(|_| !is_floor),
         scope: properties.scope.name().into(),
         store_down: properties.faults.store_down.name().into(),
         store_lost: properties.faults.store_lost.name().into(),

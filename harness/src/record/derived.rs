@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
+pub use super::derived_lag::{LagLawResult, MassResult, RevocationLagResult};
 pub use super::derived_regime::{CountResult, RegimeArm, RegimeResult};
 pub use super::distance::{
     CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,
@@ -72,6 +73,9 @@ pub struct Derived {
     pub revocation_cost: Vec<RevocationCostResult>,
     /// Revocation lag.
     pub revocation_lag: Vec<RevocationLagResult>,
+    /// Many logouts at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mass: Vec<MassResult>,
     /// The store at a distance, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<DistanceResult>,
@@ -292,47 +296,6 @@ pub struct RevocationCostResult {
     pub accepted_afterwards: u64,
     /// Revoked credentials presented.
     pub presented_afterwards: u64,
-}
-
-/// How long revoked credentials went on working.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RevocationLagResult {
-    /// The strategy's id.
-    pub strategy: String,
-    /// `measured` or `by-law` (extrapolated from a measured one).
-    pub basis: String,
-    /// The law, in words, where `basis` is `by-law`, with what it was checked on.
-    pub law: Option<String>,
-    /// Trials; 0 by law.
-    pub trials: u32,
-    /// Trials that ended before a refusal was seen: they lasted longer than was watched.
-    pub unrefused: u32,
-    /// Lifetime of the credentials, seconds.
-    pub lifetime_s: u64,
-    /// Server processes probed.
-    pub nodes: u32,
-    /// Whether it is probed on its owner alone.
-    pub node_scoped: bool,
-    /// The resolution: interval between probes, nanoseconds.
-    pub resolution_ns: u64,
-    /// Median lag, nanoseconds. By law it is also the mean.
-    pub median_ns: Option<i64>,
-    /// One-sided 95 % upper bound of the 95th percentile (59 trials or more), nanoseconds.
-    pub p95_upper_ns: Option<i64>,
-    /// One-sided 95 % upper bound of the 99th percentile (299 trials or more), nanoseconds.
-    pub p99_upper_ns: Option<i64>,
-    /// The largest lag seen, nanoseconds.
-    pub max_ns: Option<i64>,
-    /// The largest lag counted from the revoke call instead of its acknowledgement, nanoseconds.
-    pub max_from_call_ns: Option<i64>,
-    /// Requests first sent after the acknowledgement and accepted, in all trials (none by law).
-    pub stale_accepts: u64,
-    /// Lags of all trials, ascending, nanoseconds: for the distribution chart.
-    pub lags_ns: Vec<i64>,
-    /// For a self-contained token: largest distance of a trial's lag from the remaining lifetime
-    /// that the law predicts, nanoseconds.
-    pub law_error_max_ns: Option<u64>,
 }
 
 /// One row of the trust panel.

@@ -21,6 +21,9 @@ pub struct Finding {
 /// For contradictions that the instrument does not write.
 pub(super) const ALTERED: &str =
     "the file was altered after it was written: restore it or measure again";
+/// For what was measured of a strategy and is not what it declares.
+const NOT_AS_DECLARED: &str =
+    "a finding about the strategy, not about the run: correct the strategy or what it promises";
 /// For failures of the measurement.
 const MEASURE_AGAIN: &str = "nothing in this run may be cited: remove the cause and measure again";
 
@@ -217,7 +220,8 @@ fn status(run: &Run, found: &mut Vec<Finding>) {
             None => "run".into(),
         };
         let what = format!("gate {} fails: {} (status: {name})", check.name, check.detail);
-        push(found, &place, what, MEASURE_AGAIN);
+        let of_strategy = check.scope == "strategy";
+        push(found, &place, what, if of_strategy { NOT_AS_DECLARED } else { MEASURE_AGAIN });
     }
     for check in run.checks.iter().filter(|c| complete && c.scope == "run" && !c.pass) {
         let what = format!(

@@ -238,29 +238,39 @@ pub struct RevocationLag {
     /// Other requests per second meanwhile, on all nodes together; 0 at rest.
     #[serde(default, skip_serializing_if = "is_none")]
     pub load_per_second: u64,
+    /// Per node, `last_accepted_ns` of each trial there, in the trials' order, where the law of the
+    /// lag is one node's; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_lags_ns: Vec<Vec<i64>>,
+    /// Requests with the revoked credentials, every one on every node, after the last trial.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub presented_afterwards: u64,
+    /// Of these, those admitted.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub accepted_afterwards: u64,
     /// The trials.
     pub trials: Vec<LagTrial>,
 }
 
-fn logout() -> String {
+pub(super) fn logout() -> String {
     "logout".into()
 }
 
-fn is_logout(operation: &str) -> bool {
+pub(super) fn is_logout(operation: &str) -> bool {
     operation == "logout"
 }
 
-const fn one() -> u32 {
+pub(super) const fn one() -> u32 {
     1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-const fn is_one(n: &u32) -> bool {
+pub(super) const fn is_one(n: &u32) -> bool {
     *n == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-const fn is_none(n: &u64) -> bool {
+pub(super) const fn is_none(n: &u64) -> bool {
     *n == 0
 }
 

@@ -12,7 +12,9 @@ pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
 };
-pub use super::spectrum::{FaultSeries, FaultTrial, KeySeries, RaceSeries, Spectrum, WriteRow};
+pub use super::spectrum::{
+    FaultSeries, FaultTrial, KeySeries, MassRow, RaceSeries, Spectrum, WriteRow,
+};
 pub use super::tools::ToolRun;
 
 /// One run, written as it goes; an interrupted one is valid and says `partial`.
@@ -261,6 +263,16 @@ pub struct StrategyRecord {
     pub granularity: String,
     /// The promise of logout everywhere.
     pub revoke_all: String,
+    /// The bound of that `within`, nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_all_within_ns: Option<u64>,
+    /// The law that the lag of a logout should follow on a node that did not take it: `at-once`,
+    /// `uniform`, `push`, `remaining`; `null` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_law: Option<String>,
+    /// The period of `uniform`, nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_period_ns: Option<u64>,
     /// `node`, `host` or `shared`.
     pub scope: String,
     /// Outcome while the store does not answer: `unaffected`, `closed`, `open-for`, `revives`.

@@ -16,6 +16,9 @@ pub struct Spectrum {
     pub keys: Vec<KeySeries>,
     /// Writes that sliding expiry causes.
     pub writes: Vec<WriteRow>,
+    /// Many logouts at once. Their lags stand with the other lags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mass: Vec<MassRow>,
 }
 
 impl Spectrum {
@@ -154,4 +157,33 @@ pub struct WriteRow {
     pub server_cpu_ns: u64,
     /// CPU of Redis, nanoseconds in all; `null` where it cannot be told.
     pub store_cpu_ns: Option<u64>,
+}
+
+/// Many logouts at once, one call for each credential, spread over the nodes: first some of them as
+/// fast as the driver can, with nothing beside them, for their cost; then the rest a little more
+/// slowly, while some of the credentials are probed, for their lag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MassRow {
+    /// The strategy's id.
+    pub strategy: String,
+    /// Server processes that shared the store.
+    pub nodes: u32,
+    /// Logouts in all, those of the burst included.
+    pub logouts: u64,
+    /// Logouts made as fast as the driver can.
+    pub burst_logouts: u64,
+    /// From the first of them to the last acknowledgement, nanoseconds.
+    pub burst_ns: u64,
+    /// CPU of all nodes over the burst, nanoseconds.
+    pub burst_server_cpu_ns: u64,
+    /// CPU of Redis over the burst, nanoseconds; `null` without a Redis.
+    pub burst_store_cpu_ns: Option<u64>,
+    /// Redis commands over the burst; `null` without a Redis.
+    pub burst_redis_commands: Option<u64>,
+    /// The other logouts, per second.
+    pub rate_per_second: u64,
+    /// From the first of those to when every credential that was probed was refused on every node,
+    /// the last one to be revoked among them, nanoseconds; `null` when one never was.
+    pub all_refused_after_ns: Option<u64>,
 }

@@ -6,6 +6,7 @@ pub mod claims_controls;
 pub mod distance_tables;
 pub mod format;
 mod instrument_tables;
+pub mod lag_tables;
 pub mod lint;
 mod loop_tables;
 mod loops;

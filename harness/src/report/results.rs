@@ -114,8 +114,12 @@ fn rest(input: &Input<'_>) -> Vec<Part> {
             "A denial (401) is a verdict on the credential; an outage (503) means it could not be \
              judged. Only denials count as refusals here.",
         ),
-        part("revocation-lag", "Revocation lag", vec![tables::revocation_lag(input)])
-            .led_by(laws(input)),
+        part(
+            "revocation-lag",
+            "Revocation lag",
+            vec![tables::revocation_lag(input), tables::mass(input)],
+        )
+        .led_by(laws(input)),
         part("pairs", "Every two strategies compared", vec![tables::pairs(input)]),
     ]
 }

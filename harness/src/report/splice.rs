@@ -220,6 +220,7 @@ impl<'a> Marker<'a> {
             "sizes" => tables::sizes(input),
             "revocation-cost" => tables::revocation_cost(input),
             "revocation-lag" => tables::revocation_lag(input),
+            "mass" => tables::mass(input),
             "pairs" => tables::pairs(input),
             "trust" => tables::trust(input),
             "rulers" => tables::rulers(input),

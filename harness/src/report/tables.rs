@@ -3,6 +3,7 @@
 use super::chart::Input;
 use super::format::{self, MICROS, MISSING, PERCENT, count, estimate, three_digits};
 pub use super::instrument_tables::{acceptance, counts, layouts, regimes, sabotage};
+pub use super::lag_tables::{mass, revocation_lag};
 pub use super::loop_tables::{limits, memory, micro, overhead, parts, subjects, wire};
 use super::page::Table;
 use super::verdicts::{code, promise};
@@ -121,7 +122,7 @@ pub fn promises(input: &Input<'_>) -> Table {
                 lag(input, &arm.strategy),
                 promise(&s.revoke, s.revoke_within_ns),
                 s.granularity.clone(),
-                promise(&s.revoke_all, s.revoke_within_ns),
+                promise(&s.revoke_all, s.revoke_all_within_ns),
                 s.scope.clone(),
                 s.store_down.clone(),
                 s.store_lost.clone(),
@@ -132,7 +133,8 @@ pub fn promises(input: &Input<'_>) -> Table {
 }
 
 fn lag(input: &Input<'_>, strategy: &str) -> String {
-    let rows = input.derived.revocation_lag.iter().filter(|l| l.strategy == strategy);
+    let plain = input.derived.revocation_lag.iter().filter(|l| l.is_plain());
+    let rows = plain.filter(|l| l.strategy == strategy);
     let said: Vec<String> = rows.map(lag_in_words).collect();
     if said.is_empty() { "not measured".into() } else { said.join("; ") }
 }
@@ -298,46 +300,6 @@ pub fn revocation_cost(input: &Input<'_>) -> Table {
             count(r.calls),
         ]
     }))
-}
-
-/// How long revoked credentials worked.
-#[must_use]
-pub fn revocation_lag(input: &Input<'_>) -> Table {
-    let head = [
-        "strategy",
-        "basis",
-        "lifetime",
-        "trials",
-        "nodes",
-        "resolution",
-        "median",
-        "p95, at most",
-        "p99, at most",
-        "largest",
-        "largest from the call",
-        "stale accepts",
-    ];
-    let ns = |v: Option<i64>| or_missing(v, |v| format::duration(v as f64));
-    Table::new("Revocation lag; bounds are one-sided at 95 %", &head).with(
-        input.derived.revocation_lag.iter().map(|l| {
-            let measured = l.basis == "measured";
-            let only = |text: String| if measured { text } else { MISSING.into() };
-            vec![
-                code(&l.strategy),
-                if measured { "measured".into() } else { "by law".into() },
-                format::duration(l.lifetime_s as f64 * 1e9),
-                only(count(l.trials.into())),
-                only(format!("{}{}", l.nodes, if l.node_scoped { " (its owner)" } else { "" })),
-                only(format::duration(l.resolution_ns as f64)),
-                ns(l.median_ns),
-                ns(l.p95_upper_ns),
-                ns(l.p99_upper_ns),
-                ns(l.max_ns),
-                ns(l.max_from_call_ns),
-                only(count(l.stale_accepts)),
-            ]
-        }),
-    )
 }
 
 /// Every two contenders, and each against the floor.

@@ -11,15 +11,17 @@ use super::rig::{note_late, settings};
 use super::stub::{DENIED, OK, Reply, Seen, Stub};
 use super::verdict::{Verdict, ms, us};
 use crate::load::driver::Driver;
+use crate::load::schedule::stream;
 use crate::load::wallet::Account;
-use crate::measure::lag::{Layout, Probed, probe};
+use crate::measure::spectrum::layout::Pace;
+use crate::measure::spectrum::trial::{Beside, Probed, Probing, Revoked, probe};
 
 const NODES: usize = 2;
 const CONNECTIONS: usize = 64;
 /// From one probe of a node to its next.
 const INTERVAL_NS: u64 = 1_000_000;
-/// More refusals than the prober asks for.
-const PROBES_AFTER: u64 = 60;
+/// Two trials at a time.
+const PROBES_PER_SECOND: u64 = 4_000;
 /// The slow node's lag; the fast one's is half of it.
 const LAGS_NS: [u64; 3] = [0, 10_000_000, 250_000_000];
 /// What two reads of two clocks may differ by.
@@ -69,7 +71,7 @@ fn credential_of(head: &[u8]) -> Option<&[u8]> {
 }
 
 /// The number at the end of a credential's name says which node is slow to forget it.
-fn name(lag_ns: u64, trial: usize) -> String {
+fn name(lag_ns: u64, trial: u32) -> String {
     format!("stub-{lag_ns}-{trial}")
 }
 
@@ -85,7 +87,7 @@ fn is_slow(node: usize, credential: &[u8]) -> bool {
 pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     for lag_ns in LAGS_NS {
-        let trials = scale.pick(200, 20);
+        let trials: u32 = scale.pick(200, 20);
         let truth = Arc::new(Mutex::new(Truth::default()));
         let epoch = Instant::now();
         let stubs = (0..NODES)
@@ -106,17 +108,26 @@ pub(super) fn run(scale: &Scale) -> anyhow::Result<Verdict> {
             let target = driver.add_target(address, CONNECTIONS)?;
             accounts.push(Account { target, address, carrier: Carrier::Bearer });
         }
-        let length_ns = lag_ns + PROBES_AFTER * INTERVAL_NS;
-        // Two trials at a time, on the grid of no probe.
-        let spacing_ns = (length_ns + 10 * INTERVAL_NS) / 2 + 137_000;
-        let layout = Layout {
-            logouts_ns: (0..trials).map(|i| 20_000_000 + i as u64 * spacing_ns).collect(),
-            probe_for_ns: length_ns,
+        // The stubs promise their lag: what the real servers are measured by, with its primes.
+        let pace = Pace {
+            trials,
+            nodes: NODES as u64,
+            bound_ns: lag_ns,
             interval_ns: INTERVAL_NS,
+            slack_ns: 10 * INTERVAL_NS,
+            probes_per_second: PROBES_PER_SECOND,
         };
+        let layout = pace.layout(&mut stream(1, "lag of stubs", lag_ns));
         let credentials: Vec<String> = (0..trials).map(|i| name(lag_ns, i)).collect();
-        let now_ns = driver.now_ns();
-        let probed = probe(&mut driver, &accounts, &credentials, now_ns, &layout)?;
+        let revoked: Vec<Revoked> = credentials.iter().map(|c| Revoked::one(c, NODES)).collect();
+        let probing = Probing {
+            path: "/logout",
+            layout: &layout,
+            bound_ns: lag_ns,
+            logged_in_ns: driver.now_ns(),
+            beside: &Beside::default(),
+        };
+        let probed = probe(&mut driver, &accounts, &revoked, &probing)?;
         let ahead_ns = i128::from(stubs[0].now_ns()) - i128::from(driver.now_ns());
         drop(driver);
         drop(stubs);

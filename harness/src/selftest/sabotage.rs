@@ -78,7 +78,7 @@ fn sabotaged(
         arms,
         plan,
         seed: 1,
-        folder: home.path().join("run"),
+        folder: Some(home.path().join("run")),
         label: "sabotage".into(),
         argv: Vec::new(),
         sabotage,

@@ -5,6 +5,7 @@ mod counts;
 pub mod cpu;
 mod distance;
 pub mod latency;
+pub mod law;
 pub mod micro;
 pub mod regime;
 pub mod revocation;
@@ -67,6 +68,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
+        mass: revocation::masses(run),
         distance: distance::result(run),
         cpu_pairs: pairs,
     };

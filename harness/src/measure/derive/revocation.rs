@@ -1,10 +1,11 @@
 //! What a logout costs, and how long a revoked credential goes on working.
 
+use super::law;
 use crate::measure::histogram::LatencyHistogram;
 use crate::measure::stats::{median, six, t95, upper_bound_rank};
-use crate::record::derived::{RevocationCostResult, RevocationLagResult};
+use crate::record::derived::{MassResult, RevocationCostResult, RevocationLagResult};
 use crate::record::run::{
-    LagTrial, PlanRecord, RevocationCost, RevocationLag, Run, StrategyRecord,
+    LagTrial, MassRow, PlanRecord, RevocationCost, RevocationLag, Run, StrategyRecord,
 };
 
 const NS_PER_S: u64 = 1_000_000_000;
@@ -101,7 +102,11 @@ pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
         if let (None, Some(error)) = (checked, error) {
             checked = Some((lag, error));
         }
-        rows.push(measured(lag, error));
+        let mut row = measured(lag, error);
+        if let Some(strategy) = declared(&lag.strategy) {
+            law::judge(lag, strategy, plan, &mut row);
+        }
+        rows.push(row);
     }
     for strategy in run.strategies.iter().filter(|record| is_self_contained(record)) {
         let own = run.revocation_lag.iter().find(|lag| lag.strategy == strategy.id);
@@ -148,6 +153,12 @@ fn measured(lag: &RevocationLag, law_error_max_ns: Option<u64>) -> RevocationLag
         strategy: lag.strategy.clone(),
         basis: "measured".into(),
         law: None,
+        operation: lag.operation.clone(),
+        credentials_per_call: lag.credentials_per_call,
+        load_per_second: lag.load_per_second,
+        promise_ns: None,
+        within_promise: None,
+        lag_law: None,
         trials: n as u32,
         unrefused: unrefused as u32,
         lifetime_s: lag.lifetime_s,
@@ -162,7 +173,32 @@ fn measured(lag: &RevocationLag, law_error_max_ns: Option<u64>) -> RevocationLag
         stale_accepts: stale_accepts(lag),
         lags_ns,
         law_error_max_ns,
+        presented_afterwards: lag.presented_afterwards,
+        accepted_afterwards: lag.accepted_afterwards,
     }
+}
+
+/// One row per mass, in the run's order.
+#[must_use]
+pub fn masses(run: &Run) -> Vec<MassResult> {
+    let mass = |row: &MassRow| {
+        let per_logout =
+            |ns: u64| (row.burst_logouts > 0).then(|| six(ns as f64 / row.burst_logouts as f64));
+        let seconds = row.burst_ns as f64 / 1e9;
+        let store_cpu_ns = row.burst_store_cpu_ns;
+        MassResult {
+            strategy: row.strategy.clone(),
+            nodes: row.nodes,
+            logouts: row.logouts,
+            per_second: (row.burst_ns > 0).then(|| six(row.burst_logouts as f64 / seconds)),
+            cpu_ns: per_logout(row.burst_server_cpu_ns.saturating_add(store_cpu_ns.unwrap_or(0))),
+            store_cpu_ns: store_cpu_ns.and_then(per_logout),
+            redis_commands: row.burst_redis_commands.and_then(per_logout),
+            all_refused_after_ns: row.all_refused_after_ns,
+            rate_per_second: row.rate_per_second,
+        }
+    };
+    run.spectrum.mass.iter().map(mass).collect()
 }
 
 /// Requests first sent after the acknowledgement and accepted, in all trials.
@@ -199,6 +235,12 @@ fn by_law(
              of {lifetime_s} s, a leeway of {leeway_s} s and revocation at a uniformly random age, \
              half of it on average and all of it at worst; {basis}"
         )),
+        operation: "logout".into(),
+        credentials_per_call: 1,
+        load_per_second: 0,
+        promise_ns: None,
+        within_promise: None,
+        lag_law: None,
         trials: 0,
         unrefused: 0,
         lifetime_s,
@@ -213,5 +255,7 @@ fn by_law(
         stale_accepts: 0,
         lags_ns: vec![],
         law_error_max_ns: checked.map(|(_, error)| error),
+        presented_afterwards: 0,
+        accepted_afterwards: 0,
     }
 }

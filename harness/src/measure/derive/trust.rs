@@ -2,6 +2,7 @@
 
 use super::cpu::{CpuTable, valid_slots, valid_sum};
 use super::latency::ArmLatency;
+use super::law;
 use super::revocation::stale_accepts;
 use crate::measure::gates::{checks, named};
 use crate::measure::stats::{median, six};
@@ -48,7 +49,11 @@ fn row(question: &str, figure: String, limit: &str, pass: Option<bool>) -> Trust
 /// A gate, as a question.
 fn gate(check: &Check) -> TrustRow {
     let (regime, name) = check.name.split_once('/').unwrap_or(("", &check.name));
-    let known = named(name).map_or((name, ""), |gate| (gate.question, gate.limit));
+    let known = match named(name) {
+        Some(gate) => (gate.question, gate.limit),
+        None if name == law::CHECK => ("Was every promise of a revocation kept?", "all"),
+        None => (name, ""),
+    };
     let (question, limit) = match regime {
         "" => (known.0.to_owned(), known.1),
         regime => (format!("{regime}: {}", known.0), known.1),
@@ -163,7 +168,10 @@ fn promises(run: &Run) -> TrustRow {
             .filter(|record| record.id == id)
             .any(|record| (if all { &record.revoke_all } else { &record.revoke }) == "immediate")
     };
-    let lags = run.revocation_lag.iter().filter(|lag| immediate(&lag.strategy, false));
+    let lags = run
+        .revocation_lag
+        .iter()
+        .filter(|lag| immediate(&lag.strategy, lag.operation == "logout-all"));
     let costs = run
         .revocation_cost
         .iter()

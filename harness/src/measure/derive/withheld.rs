@@ -23,6 +23,7 @@ pub(super) fn withhold(derived: &mut Derived, reasons: &[String]) {
     derived.arms.iter_mut().for_each(|arm| without_figures(arm, &why));
     derived.revocation_cost.iter_mut().for_each(without_cost);
     derived.revocation_lag.iter_mut().for_each(without_lag);
+    derived.mass.clear();
     derived.withheld = Some(why);
 }
 
@@ -50,5 +51,5 @@ fn without_lag(row: &mut RevocationLagResult) {
     (row.median_ns, row.p95_upper_ns, row.p99_upper_ns) = (None, None, None);
     (row.max_ns, row.max_from_call_ns, row.law_error_max_ns) = (None, None, None);
     row.lags_ns.clear();
-    row.law = None;
+    (row.law, row.lag_law) = (None, None);
 }

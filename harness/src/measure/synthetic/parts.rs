@@ -148,6 +148,9 @@ fn strategy(truth: &Truth) -> StrategyRecord {
         revoke_within_ns: None,
         granularity: granularity.into(),
         revoke_all: if id == "jwt-denylist" { "at-expiry" } else { revoke }.into(),
+        revoke_all_within_ns: None,
+        lag_law: None,
+        lag_period_ns: None,
         scope: scope.into(),
         store_down: if truth.redis_commands > 0 { "closed" } else { "unaffected" }.into(),
         store_lost: lost.into(),
@@ -278,6 +281,9 @@ fn lag_row(strategy: &str, trials: Vec<LagTrial>) -> RevocationLag {
         operation: "logout".into(),
         credentials_per_call: 1,
         load_per_second: 0,
+        node_lags_ns: vec![],
+        presented_afterwards: 0,
+        accepted_afterwards: 0,
         trials,
     }
 }

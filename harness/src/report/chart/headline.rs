@@ -88,7 +88,11 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
 fn points_of(input: &Input<'_>, arm: &ArmResult, cpu: Estimate) -> Vec<Point> {
     let declared = input.run.strategies.iter().find(|s| s.id == arm.strategy);
     let expires = declared.is_some_and(|s| s.revoke == "at-expiry");
-    let lags = input.derived.revocation_lag.iter().filter(|lag| lag.strategy == arm.strategy);
+    let lags = input
+        .derived
+        .revocation_lag
+        .iter()
+        .filter(|lag| lag.strategy == arm.strategy && lag.is_plain());
     let point = |lag, hollow, note, shared| Point {
         arm: arm.arm.clone(),
         lag,
@@ -141,7 +145,7 @@ fn measured(row: &RevocationLagResult) -> Option<Lag> {
 
 /// The coarsest resolution among those whose lag is below it: what the band on the left stands for.
 fn band_resolution(input: &Input<'_>) -> Option<u64> {
-    let rows = input.derived.revocation_lag.iter();
+    let rows = input.derived.revocation_lag.iter().filter(|row| row.is_plain());
     let below = rows.filter(|row| matches!(measured(row), Some(Lag::BelowResolution)));
     below.map(|row| row.resolution_ns).filter(|ns| *ns > 0).max()
 }
@@ -158,7 +162,8 @@ fn spoken(point: &Point) -> String {
 }
 
 fn caption(input: &Input<'_>, left_out: &[String]) -> String {
-    let lags = input.derived.revocation_lag.iter().filter(|lag| lag.basis == "measured");
+    let plain = input.derived.revocation_lag.iter().filter(|lag| lag.is_plain());
+    let lags = plain.filter(|lag| lag.basis == "measured");
     let trials = extent(lags.map(|lag| f64::from(lag.trials)));
     let trials = match trials {
         Some((a, b)) if a < b => format!("{a} to {b} trials"),
@@ -252,7 +257,8 @@ fn plane(input: &Input<'_>, points: &[Point], width: Width, (top, height): (f64,
     let left = MARGIN + gutter.fold(0.0, f64::max) + 6.0;
     let area = Area::new(left, top, width.pixels() - MARGIN, top + height);
     let band = width.pick(130.0, 76.0);
-    let resolution = input.derived.revocation_lag.iter().map(|l| l.resolution_ns as f64);
+    let plain = input.derived.revocation_lag.iter().filter(|lag| lag.is_plain());
+    let resolution = plain.map(|l| l.resolution_ns as f64);
     let lags = points.iter().filter_map(|p| match p.lag {
         Lag::Measured(ns, max) => Some([ns, max]),
         _ => None,

@@ -17,8 +17,8 @@ const SECOND: f64 = 16.0;
 /// # Errors
 /// When the SVG cannot be written.
 pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
-    let rows: Vec<&RevocationLagResult> =
-        input.derived.revocation_lag.iter().filter(|lag| !lag.lags_ns.is_empty()).collect();
+    let plain = input.derived.revocation_lag.iter().filter(|lag| lag.is_plain());
+    let rows: Vec<&RevocationLagResult> = plain.filter(|lag| !lag.lags_ns.is_empty()).collect();
     if rows.is_empty() {
         return Ok(None);
     }
