@@ -83,6 +83,8 @@ pub enum Verb {
     Compare(cmd::compare::Args),
     /// Check a run.json
     Validate(cmd::validate::Args),
+    /// Measure how long credentials go on working after they were taken back
+    Revoke(cmd::revoke_target::TargetArgs),
     /// Print the JSON Schema of the records
     Schema(cmd::schema::Args),
 }
@@ -107,6 +109,7 @@ impl Verb {
             Self::Selftest(args) => cmd::selftest::run(args),
             Self::Compare(args) => cmd::compare::run(args),
             Self::Validate(args) => cmd::validate::run(args),
+            Self::Revoke(args) => cmd::revoke_target::run(args),
             Self::Schema(args) => cmd::schema::run(args),
         }
     }

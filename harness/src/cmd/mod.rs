@@ -10,6 +10,7 @@ pub mod load;
 pub mod merge;
 pub mod micro;
 pub mod report;
+pub mod revoke_target;
 pub mod run;
 pub mod schema;
 pub mod selftest;

@@ -6,8 +6,10 @@
 mod arms;
 mod distance;
 mod file;
+pub mod foreign;
 mod regimes;
 pub mod strategies;
+pub mod template;
 
 pub use arms::{PlannedArm, expand, usual_arm};
 pub use distance::SweepPlan;

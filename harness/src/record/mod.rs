@@ -10,6 +10,7 @@ pub mod derived;
 mod derived_bench;
 mod derived_regime;
 pub mod distance;
+pub mod foreign;
 pub mod instrument;
 pub mod integrity;
 pub mod io;

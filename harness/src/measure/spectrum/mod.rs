@@ -1,0 +1,3 @@
+//! What the experiments on taking credentials back measure: keys.
+
+pub mod keys;
