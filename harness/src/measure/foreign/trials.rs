@@ -5,7 +5,7 @@ use super::figures;
 use super::judge::{self, Judge, Probed};
 use super::layout::{Batch, Layout, Operation};
 use crate::load::driver::Mode;
-use crate::load::exchange::Exchange;
+use crate::load::exchange::{Exchange, Expect};
 use crate::load::outcome::Row;
 use crate::plan::foreign::Call;
 use crate::plan::template::Values;
@@ -84,6 +84,9 @@ impl Session<'_> {
         pairs: &[Pair],
         call: &Call,
     ) -> anyhow::Result<Vec<Exchange>> {
+        // Thousands of answers are kept only where their bodies decide; the statuses always are.
+        let keep = Judge::of(&self.target.request).needs_bodies();
+        let expect = if keep { Expect::Any } else { Expect::Status(self.target.request.accept[0]) };
         let mut exchanges = Vec::new();
         for (n, pair) in batch.users.iter().zip(pairs) {
             let user = self.user(*n);
@@ -91,7 +94,8 @@ impl Session<'_> {
             exchanges.push(self.exchange(0, call.parts(), values)?);
             let values = Values { credential: &pair.probed, ..values };
             for node in 0..self.nodes.len() {
-                exchanges.push(self.exchange(node, self.target.request.parts(), values)?);
+                let probe = self.exchange(node, self.target.request.parts(), values)?;
+                exchanges.push(Exchange { expect: expect.clone(), ..probe });
             }
         }
         Ok(exchanges)
