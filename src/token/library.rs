@@ -20,6 +20,7 @@ use super::{AccessTokens, NewToken, Verified};
 use crate::credential::{Grant, Secret};
 use crate::error::{BuildError, Denial, Outage};
 use crate::identity::UnixTime;
+use crate::settings::Settings;
 use crate::strategy::contract::Deps;
 
 /// Access tokens of the algorithm `A` through `jsonwebtoken`.
@@ -53,20 +54,12 @@ impl<A: Pinned> AccessTokens for Library<A> {
         let mut header = Header::new(A::LIBRARY);
         header.typ = Some(TYPE.into());
         header.kid = Some(keys[0].kid.clone());
-        let mut validation = Validation::new(A::LIBRARY);
-        validation.leeway = deps.settings.leeway_s;
-        validation.validate_exp = true;
-        validation.validate_nbf = false; // the policy's, which has `now`
-        validation.set_issuer(&[&deps.settings.issuer]);
-        validation.set_audience(&[&deps.settings.audience]);
-        // Without this a claim that is missing or of the wrong type is not checked at all.
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         Ok(Self {
             policy,
             header,
             signing: A::encoding_key(keys[0])?,
             verifying: keys.iter().map(|k| (k.kid.clone(), A::decoding_key(k))).collect(),
-            validation,
+            validation: validation::<A>(&deps.settings),
             algorithm: PhantomData,
         })
     }
@@ -83,27 +76,38 @@ impl<A: Pinned> AccessTokens for Library<A> {
         let (_, key) =
             self.verifying.iter().find(|(name, _)| *name == kid).ok_or(Denial::UnknownKey)?;
         let claims = decode::<Claims<String>>(token, key, &self.validation)
-            .map_err(|e| self.first_reason(&e, token, now))?
+            .map_err(|e| first_reason(&self.policy, &e, token, now))?
             .claims;
         self.policy.judge(&claims, now)
     }
 }
 
-impl<A> Library<A> {
-    /// The policy's name for what `jsonwebtoken` found wrong. It compares `exp` with a clock of
-    /// its own, and then `iss` and `aud`; by `now` the token may have expired before either.
-    #[cold]
-    fn first_reason(&self, error: &Error, token: &str, now: UnixTime) -> Denial {
-        let reason = reason(error);
-        if !matches!(reason, Denial::WrongIssuer | Denial::WrongAudience) {
-            return reason;
-        }
-        // Only the order of the reasons is at stake, and the signature has been verified.
-        match insecure_decode_claims::<Claims<String>>(token) {
-            Ok(claims) => self.policy.judge(&claims, now).err().unwrap_or(reason),
-            Err(_) => reason,
-        }
+/// The policy's name for what `jsonwebtoken` found wrong. It compares `exp` with a clock of its own,
+/// and then `iss` and `aud`; by `now` the token may have expired before either.
+#[cold]
+pub(super) fn first_reason(policy: &Policy, error: &Error, token: &str, now: UnixTime) -> Denial {
+    let reason = reason(error);
+    if !matches!(reason, Denial::WrongIssuer | Denial::WrongAudience) {
+        return reason;
     }
+    // Only the order of the reasons is at stake, and the signature has been verified.
+    match insecure_decode_claims::<Claims<String>>(token) {
+        Ok(claims) => policy.judge(&claims, now).err().unwrap_or(reason),
+        Err(_) => reason,
+    }
+}
+
+/// What `jsonwebtoken` is to check by itself.
+pub(super) fn validation<A: Pinned>(settings: &Settings) -> Validation {
+    let mut validation = Validation::new(A::LIBRARY);
+    validation.leeway = settings.leeway_s;
+    validation.validate_exp = true;
+    validation.validate_nbf = false; // the policy's, which has `now`
+    validation.set_issuer(&[&settings.issuer]);
+    validation.set_audience(&[&settings.audience]);
+    // Without this a claim that is missing or of the wrong type is not checked at all.
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation
 }
 
 fn reason(error: &Error) -> Denial {

@@ -1,6 +1,7 @@
 //! Access tokens: what a JWT carries, the keys behind it, and two ways to verify one.
 
 pub mod algorithm;
+pub mod jwks;
 pub mod key;
 pub mod library;
 pub mod prepared;

@@ -11,6 +11,7 @@ pub mod merge;
 pub mod micro;
 pub mod report;
 pub mod revoke;
+pub mod revoke_target;
 pub mod run;
 pub mod schema;
 pub mod selftest;

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use crate::cli::{Exit, UsageError};
 use crate::cmd::list::plain_table;
 use crate::cmd::report;
+use crate::cmd::revoke_target::{self, TargetArgs};
 use crate::cmd::run::{Progress, bar, clock_seed, shown_arguments};
 use crate::measure::block::Interrupted;
 use crate::measure::derive::derive;
@@ -48,12 +49,36 @@ pub struct Args {
     /// Print the derived figures as JSON
     #[arg(long)]
     json: bool,
-    /// Keep a record of that name, with its report
+    /// Keep a record of that name, with its report; with --target, the file it is written to
     #[arg(long, value_name = "LABEL")]
     record: Option<String>,
     /// Where the record goes; must not exist [default: runs/<UTC date and time>-<label>]
     #[arg(long, value_name = "FOLDER", requires = "record")]
     out: Option<PathBuf>,
+    /// Measure another application instead: the one that this TOML file describes
+    #[arg(long, value_name = "FILE.toml",
+          conflicts_with_all = ["strategies", "nodes", "trials", "plain", "out"])]
+    target: Option<PathBuf>,
+    /// The target is mine though it is not on this machine
+    #[arg(long, requires = "target")]
+    i_own_this: bool,
+    /// Print the requests to the target, credentials masked, and send none
+    #[arg(long, requires = "target")]
+    dry_run: bool,
+}
+
+impl Args {
+    /// The measurement of another application, where one is asked for.
+    fn foreign(&self) -> Option<TargetArgs> {
+        Some(TargetArgs {
+            target: self.target.clone()?,
+            i_own_this: self.i_own_this,
+            dry_run: self.dry_run,
+            record: self.record.as_ref().map(PathBuf::from),
+            json: self.json,
+            seed: self.seed.unwrap_or(1),
+        })
+    }
 }
 
 /// Runs the verb.
@@ -61,6 +86,9 @@ pub struct Args {
 /// # Errors
 /// What was wrong, where, and what to do.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    if let Some(foreign) = args.foreign() {
+        return revoke_target::run(&foreign);
+    }
     let named = named(&args.strategies)?;
     let plan = plan(args, !named.is_empty())?;
     let kinds = if named.is_empty() { StrategyKind::ALL.to_vec() } else { named.clone() };

@@ -1,7 +1,7 @@
 //! One keep-alive HTTP/1.1 connection: writes a request, reads its answer, counts the bytes.
 //!
-//! Deliberately absent: pipelining, redirects, chunked bodies, anything that hides a wait. An
-//! answer without `Content-Length` is a protocol error here.
+//! Deliberately absent: pipelining, redirects, anything that hides a wait. An answer that has
+//! neither `Content-Length` nor chunks is a protocol error here: it ends where the connection does.
 
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+
+use super::chunks::chunked_len;
 
 /// Largest answer that is read; more is a protocol error.
 const ANSWER_MAX_BYTES: usize = 64 * 1024;
@@ -35,11 +37,14 @@ pub struct Answer {
     pub status: u16,
     /// Where the body begins.
     pub body_start: usize,
-    /// Bytes of head and body.
+    /// Bytes of head and body, chunk sizes included.
     pub bytes: usize,
     /// Whether the server will close the connection.
     pub close: bool,
 }
+
+/// Stands for the bytes of an answer in chunks until its end is seen.
+const UNCOUNTED: usize = usize::MAX;
 
 /// A connection and the answer it is reading.
 #[derive(Debug)]
@@ -214,6 +219,15 @@ impl Connection {
                 None => return Progress::Pending,
             }
         }
+        if let Some(answer) = &mut self.answer
+            && answer.bytes == UNCOUNTED
+        {
+            match chunked_len(&self.buffer[answer.body_start..self.filled], ANSWER_MAX_BYTES) {
+                Some(Ok(length)) => answer.bytes = answer.body_start + length,
+                Some(Err(())) => return Progress::Malformed,
+                None => return Progress::Pending,
+            }
+        }
         match self.answer {
             Some(answer) if self.filled == answer.bytes => {
                 self.answers += 1;
@@ -248,7 +262,8 @@ fn parse_head(bytes: &[u8]) -> Option<Result<Answer, ()>> {
         Ok(httparse::Status::Partial) => return None,
         Err(_) => return Some(Err(())),
     };
-    let (mut length, mut close) = (None, response.version == Some(0));
+    let (mut length, mut is_chunked) = (None, false);
+    let mut close = response.version == Some(0);
     for header in response.headers.iter() {
         let text = std::str::from_utf8(header.value).unwrap_or("").trim();
         if header.name.eq_ignore_ascii_case("content-length") {
@@ -259,20 +274,23 @@ fn parse_head(bytes: &[u8]) -> Option<Result<Answer, ()>> {
             }
             length = said;
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            return Some(Err(()));
+            if is_chunked || !text.eq_ignore_ascii_case("chunked") {
+                return Some(Err(()));
+            }
+            is_chunked = true;
         } else if header.name.eq_ignore_ascii_case("connection") {
             close |= text.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
         }
     }
     let status = response.code.unwrap_or(0);
-    let length = if status == 204 { Some(0) } else { length };
-    let answer = length.filter(|n| *n <= ANSWER_MAX_BYTES).map(|n| Answer {
-        status,
-        body_start,
-        bytes: body_start + n,
-        close,
-    });
-    Some(answer.ok_or(()))
+    let bytes = match (status, is_chunked, length) {
+        (204 | 304, _, _) => body_start,
+        (_, true, None) => UNCOUNTED,
+        (_, false, Some(length)) if length <= ANSWER_MAX_BYTES => body_start + length,
+        // Two lengths that may differ are how requests are smuggled.
+        _ => return Some(Err(())),
+    };
+    Some(Ok(Answer { status, body_start, bytes, close }))
 }
 
 #[cfg(test)]
@@ -294,7 +312,9 @@ mod tests {
     #[test]
     fn what_cannot_be_counted_is_refused() {
         for text in [
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: two\r\n\r\n",
@@ -303,6 +323,12 @@ mod tests {
         ] {
             assert_eq!(parse_head(text.as_bytes()), Some(Err(())), "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_in_chunks_has_no_length_yet() {
+        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
+        assert_eq!(parse_head(text).unwrap().unwrap().bytes, UNCOUNTED);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! on the hot path. The driver fills one preallocated row per request; everything else happens
 //! after the drain.
 
+mod chunks;
 pub mod connection;
 pub mod deck;
 pub mod decoy;

@@ -11,6 +11,7 @@ pub mod contestant;
 pub mod counting;
 pub mod distance;
 pub mod drive;
+pub mod foreign;
 pub mod interval_log;
 pub mod loops;
 pub mod merge;

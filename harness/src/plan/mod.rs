@@ -6,9 +6,11 @@
 mod arms;
 mod distance;
 mod file;
+pub mod foreign;
 mod regimes;
 mod spectrum;
 pub mod strategies;
+pub mod template;
 
 pub use arms::{PlannedArm, expand, usual_arm};
 pub use distance::SweepPlan;

@@ -11,6 +11,7 @@ mod derived_bench;
 mod derived_lag;
 mod derived_regime;
 pub mod distance;
+pub mod foreign;
 pub mod instrument;
 pub mod integrity;
 pub mod io;

@@ -115,10 +115,15 @@ pub struct RaceSeries {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeySeries {
-    /// `steady`, `rotation`, `unknown-kid-flood`.
+    /// `steady`; `rotation` (a new key is published ahead of its use), `rotation-late` (100 ms
+    /// after its first use); `unknown-kid-flood` (every other token is under a name that does not
+    /// exist), `rotation-in-flood` (and a new key is published at its first use).
     pub scenario: String,
-    /// How the verifier fetches: `naive` (on every unknown `kid`), `single-flight`, `cooldown`.
+    /// How the verifier fetches: `naive` (on every unknown `kid`), `single-flight` (whoever waits
+    /// shares one fetch), `cooldown` (and after a fetch there is none for a while).
     pub policy: String,
+    /// That while, nanoseconds; 0 without one.
+    pub cooldown_ns: u64,
     /// Requests with a good token.
     pub valid_presented: u64,
     /// Of these, those denied: wrong denies.
@@ -127,13 +132,14 @@ pub struct KeySeries {
     pub unknown_presented: u64,
     /// Of these, those admitted; never expected.
     pub unknown_admitted: u64,
-    /// Fetches of the key set, by the issuer's count.
+    /// Fetches of the key set, by the issuer's count; one of them when the verifier started.
     pub fetches: u64,
     /// CPU of the verifier over the whole scenario, nanoseconds.
     pub verifier_cpu_ns: u64,
     /// CPU of the issuer over the whole scenario, nanoseconds.
     pub issuer_cpu_ns: u64,
-    /// From the rotation to the first token of the new key admitted, nanoseconds.
+    /// From the first use of the new key to the first of its tokens admitted, nanoseconds of the
+    /// experiment's clock, which moves 10 ms from one wave of tokens to the next.
     pub new_key_after_ns: Option<u64>,
 }
 

@@ -4,6 +4,7 @@ pub mod chart;
 pub mod claims;
 pub mod claims_controls;
 pub mod distance_tables;
+pub mod foreign;
 pub mod format;
 mod instrument_tables;
 pub mod lag_tables;
