@@ -22,10 +22,11 @@ use crate::load::schedule::stream;
 use crate::load::wallet::{self, Account};
 use crate::measure::block::driver_settings;
 use crate::measure::sabotage::{self, Sabotage};
+use crate::measure::stores::Stores;
 use crate::os::cpu::ProcessCpu;
 use crate::plan::{Plan, PlannedArm};
 use crate::server::child::ServerChild;
-use crate::server::config::{RedisConfig, ServeConfig};
+use crate::server::config::{HiddenUrl, RedisConfig, ServeConfig};
 use crate::server::control::Counters;
 
 /// Credentials of each kind that a mix presents in turn.
@@ -42,6 +43,8 @@ pub struct Common<'a> {
     pub keys: &'a Keyring,
     /// How servers reach Redis, when there is one.
     pub redis: Option<RedisConfig>,
+    /// The stores that are not Redis.
+    pub stores: &'a Stores,
     /// When requests are due in slots.
     pub mode: Mode,
     /// The processors of the servers; empty for all.
@@ -67,6 +70,8 @@ impl Common<'_> {
             settings: settings.clone(),
             keys: self.keys.clone(),
             redis: self.redis.clone(),
+            postgres_url: self.stores.postgres_url().map(|url| HiddenUrl(url.to_owned())),
+            sqlite_file: self.stores.sqlite_file(),
             spin_ns: arm.record.spin_ns + sabotage::extra_spin_ns(self.sabotage, arm.record.role),
             ping: arm.record.store_pings > 0,
             cpus: self.server_cpus.clone(),

@@ -22,6 +22,7 @@ pub mod run;
 pub mod sabotage;
 pub mod slot;
 pub mod store;
+pub mod stores;
 pub mod tools;
 pub mod window;
 
