@@ -168,10 +168,12 @@ impl<'a> Contestant<'a> {
     ) -> anyhow::Result<()> {
         let id = &self.arm.record.id;
         let settings = &common.plan.settings;
-        let lifetime_s = settings.token_lifetime_s.min(settings.session_idle_s);
+        // Half of a token's life; and long before any session is due to be prolonged, which is a
+        // command more: no strategy does that sooner than after a tenth of the idle time-out.
+        let reusable_s = (settings.token_lifetime_s / 2).min(settings.session_idle_s / 20);
         let is_shared = self.arm.kind.properties().scope != Scope::Node;
         let still_good = purses.get(id).is_some_and(|purse| {
-            is_shared && purse.filled.elapsed() < Duration::from_secs(lifetime_s / 2)
+            is_shared && purse.filled.elapsed() < Duration::from_secs(reusable_s)
         });
         if !still_good {
             purses.insert(id.clone(), self.fill_purse(driver, common)?);
