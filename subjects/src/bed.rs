@@ -13,6 +13,7 @@ use authbench::store::redis::{RedisHandle, RedisSettings};
 use authbench::strategy::contract::Deps;
 use authbench::token::key::{Algorithm, Key, Keyring, generate_rsa_key};
 use authbench_fixture::PrivateRedis;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::{ProcessCpu, SystemClock};
@@ -83,6 +84,8 @@ pub struct Bed {
     pub runtime: Runtime,
     /// A Redis, or why there is none.
     pub redis: Result<RedisStage, String>,
+    /// Where the SQLite file is; it goes with the bed.
+    sqlite: TempDir,
     rings: Mutex<HashMap<Scheme, Arc<Keyring>>>,
 }
 
@@ -116,7 +119,8 @@ impl Bed {
         provider::install()?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?;
         let now = UnixTime(since.as_secs());
-        Ok(Arc::new(Self { now, runtime, redis, rings: Mutex::default() }))
+        let sqlite = tempfile::tempdir().context("no folder for a SQLite file")?;
+        Ok(Arc::new(Self { now, runtime, redis, sqlite, rings: Mutex::default() }))
     }
 
     /// The Redis.
@@ -153,7 +157,7 @@ impl Bed {
             keys: self.keys(scheme)?,
             redis: self.redis.as_ref().ok().map(|stage| stage.handle.clone()),
             postgres_url: None,
-            sqlite_file: None,
+            sqlite_file: Some(self.sqlite.path().join("sessions")),
             clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(OsEntropy),
         })

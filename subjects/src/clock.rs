@@ -79,6 +79,8 @@ pub struct ProcessCpu(Source);
 
 enum Source {
     Clock(ClockId),
+    /// Of all these processes together.
+    Clocks(Box<dyn Fn() -> Vec<u32> + Send + Sync>),
     Report(Box<dyn Fn() -> anyhow::Result<u64> + Send + Sync>),
 }
 
@@ -112,11 +114,18 @@ impl ProcessCpu {
         Self(Source::Report(Box::new(report)))
     }
 
+    /// The clocks of all `processes` together, asked for at each reading; `None` where no process's
+    /// clock can be read. What a process used that ends between two readings is not seen.
+    pub fn of_all(processes: impl Fn() -> Vec<u32> + Send + Sync + 'static) -> Option<Self> {
+        let can_read = !portable_is_forced() && clock_of(std::process::id()).is_some();
+        can_read.then(|| Self(Source::Clocks(Box::new(processes))))
+    }
+
     /// Where the figure comes from, as it is recorded.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self.0 {
-            Source::Clock(_) => "process-clock",
+            Source::Clock(_) | Source::Clocks(_) => "process-clock",
             Source::Report(_) => "self-reported",
         }
     }
@@ -128,6 +137,11 @@ impl ProcessCpu {
     pub fn read(&self) -> anyhow::Result<u64> {
         match &self.0 {
             Source::Clock(clock) => read(*clock).context("the process of a CPU clock is gone"),
+            Source::Clocks(processes) => {
+                // One that has just ended has no clock any more.
+                let clocks = processes().into_iter().filter_map(clock_of);
+                Ok(clocks.filter_map(|clock| read(clock).ok()).sum())
+            }
             Source::Report(report) => report(),
         }
     }
@@ -193,6 +207,18 @@ mod tests {
             let read = clock.read().unwrap() - clock_before;
             assert!(read >= 25_000_000, "{read}");
         }
+    }
+
+    #[test]
+    fn several_clocks_are_added() {
+        let own = std::process::id();
+        let Some(both) = ProcessCpu::of_all(move || vec![own, own, u32::MAX]) else {
+            return println!("skipped: no process's clock can be read here");
+        };
+        let (one, before) = (own_process_ns(), both.read().unwrap());
+        burn_thread_ns(20_000_000);
+        let (one, both) = (own_process_ns() - one, both.read().unwrap() - before);
+        assert!(both >= one + 10_000_000, "{both} of twice {one}");
     }
 
     #[test]

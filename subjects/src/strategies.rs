@@ -6,7 +6,7 @@ use anyhow::ensure;
 use authbench::credential::Secret;
 use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{AuthStrategy, Family, Visitor};
+use authbench::strategy::contract::{AuthStrategy, Family, StoreKind, Visitor};
 use authbench::token::key::Algorithm;
 
 use crate::bed::{Bed, CREDENTIALS, Scheme};
@@ -19,8 +19,8 @@ use crate::subject::{Batch, Name, Subject};
 pub fn subjects(kinds: &[StrategyKind]) -> Vec<Subject> {
     let mut all = Vec::new();
     for operation in ["verify", "issue"] {
-        for &kind in kinds {
-            let waits = kind.properties().store.is_some();
+        for &kind in kinds.iter().filter(|kind| is_timed_here(**kind)) {
+            let waits = waits(kind);
             if waits && operation == "verify" {
                 continue;
             }
@@ -36,6 +36,18 @@ pub fn subjects(kinds: &[StrategyKind]) -> Vec<Subject> {
         }
     }
     all
+}
+
+/// Whether a request of `kind` waits for another process. A SQLite file is read on the spot.
+pub(crate) const fn waits(kind: StrategyKind) -> bool {
+    matches!(kind.properties().store, Some(StoreKind::Redis | StoreKind::Postgres))
+}
+
+/// Whether `kind` is timed without a server. One that keeps its state in PostgreSQL is not: a bed
+/// has no cluster, and half of what a request costs is spent in processes that come and go with
+/// its connections. `authbench run` measures it, those processes included.
+pub(crate) fn is_timed_here(kind: StrategyKind) -> bool {
+    kind.properties().store != Some(StoreKind::Postgres)
 }
 
 /// What `kind` alternates with: the first token strategy; that one itself, the first other
@@ -125,7 +137,7 @@ impl Visitor for Make {
 
     async fn visit<S: AuthStrategy>(self, kind: StrategyKind) -> Self::Output {
         let wallet = Wallet::<S>::fill(&self.bed, kind).await?;
-        let waits = kind.properties().store.is_some();
+        let waits = waits(kind);
         if self.operation == "verify" {
             return Ok(one_by_one(&self.bed, waits, async move |n| wallet.verify(n).await));
         }

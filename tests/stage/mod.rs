@@ -106,10 +106,11 @@ pub(crate) async fn world(store: Option<StoreKind>) -> Result<World, String> {
         deps.redis = Some(redis.map_err(|e| e.to_string())?);
     }
     if store == Some(StoreKind::Postgres) {
-        // A cluster for each check, half a second: one stops and kills it.
+        // A cluster for each check, half a second: some stop and kill it. None waits for the disk,
+        // which may take longer than an answer may, where many checks run at once.
         deps.postgres_url = Some(match (PrivatePostgres::start(), std::env::var(POSTGRES_URL)) {
             (Ok(postgres), _) => {
-                let url = postgres.url();
+                let url = postgres.url() + "?options=-c%20synchronous_commit%3Doff";
                 server = Some(Box::new(Own::Postgres(postgres)));
                 url
             }

@@ -115,6 +115,8 @@ fn config() -> ServeConfig {
         settings: Settings::default(),
         keys: Keyring::default(),
         redis: None,
+        postgres_url: None,
+        sqlite_file: None,
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),

@@ -11,11 +11,15 @@ use authbench::entropy::OsEntropy;
 use authbench::settings::Settings;
 use authbench::store::redis::RedisSettings;
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Family;
 use authbench::token::key::{Algorithm, Key, Keyring, generate_key};
 
 use crate::cli::{Exit, UsageError};
+use crate::measure::stores::POSTGRES_URL_VARIABLE;
 use crate::os::affinity;
-use crate::server::config::{RedisConfig, ServeConfig, ServeReady, THREADS_MAX, carrier_from_name};
+use crate::server::config::{
+    HiddenUrl, RedisConfig, ServeConfig, ServeReady, THREADS_MAX, carrier_from_name,
+};
 use crate::server::{Stop, serve};
 
 /// Once standard input has ended, the process is gone after this long, whatever it is doing.
@@ -45,6 +49,12 @@ pub struct Args {
     /// The Redis of the strategies that need one; AUTHBENCH_REDIS_URL when not given
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
+    /// The PostgreSQL of the strategies that need one; AUTHBENCH_POSTGRES_URL when not given
+    #[arg(long, value_name = "URL")]
+    postgres_url: Option<String>,
+    /// The SQLite file of the strategies that need one; made where there is none
+    #[arg(long, value_name = "FILE")]
+    sqlite_file: Option<PathBuf>,
     /// Thread CPU time burnt by each GET /me beyond its work, microseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     spin_us: u32,
@@ -121,6 +131,8 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
         name.parse().map_err(|unknown| UsageError(format!("{unknown}")))?;
     // Not read by clap: `--config-stdin` excludes every other argument, and takes no environment.
     let redis_url = args.redis_url.clone().or_else(|| std::env::var("AUTHBENCH_REDIS_URL").ok());
+    let postgres_url =
+        args.postgres_url.clone().or_else(|| std::env::var(POSTGRES_URL_VARIABLE).ok());
     Ok(ServeConfig {
         strategy,
         carrier: args.carrier,
@@ -134,15 +146,20 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
             feed_url: None,
             settings: RedisSettings::default(),
         }),
+        postgres_url: postgres_url.map(HiddenUrl),
+        sqlite_file: args.sqlite_file.clone(),
         spin_ns: u64::from(args.spin_us) * 1_000,
         ping: false,
         cpus: Vec::new(),
     })
 }
 
-/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it.
+/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it. One
+/// that keeps nothing and makes no JWT derives its keys from the HS256 secrets.
 fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Keyring> {
-    let algorithm = strategy.properties().algorithm;
+    let properties = strategy.properties();
+    let is_token = properties.family == Family::Token;
+    let algorithm = properties.algorithm.or(is_token.then_some(Algorithm::Hs256));
     if let Some(file) = secret {
         if algorithm != Some(Algorithm::Hs256) {
             bail!(UsageError(format!(

@@ -22,10 +22,11 @@ use crate::load::schedule::stream;
 use crate::load::wallet::{self, Account};
 use crate::measure::block::driver_settings;
 use crate::measure::sabotage::{self, Sabotage};
+use crate::measure::stores::Stores;
 use crate::os::cpu::ProcessCpu;
 use crate::plan::{Plan, PlannedArm};
 use crate::server::child::ServerChild;
-use crate::server::config::{RedisConfig, ServeConfig};
+use crate::server::config::{HiddenUrl, RedisConfig, ServeConfig};
 use crate::server::control::Counters;
 
 /// Credentials of each kind that a mix presents in turn.
@@ -42,6 +43,8 @@ pub struct Common<'a> {
     pub keys: &'a Keyring,
     /// How servers reach Redis, when there is one.
     pub redis: Option<RedisConfig>,
+    /// The stores that are not Redis.
+    pub stores: &'a Stores,
     /// When requests are due in slots.
     pub mode: Mode,
     /// The processors of the servers; empty for all.
@@ -67,6 +70,8 @@ impl Common<'_> {
             settings: settings.clone(),
             keys: self.keys.clone(),
             redis: self.redis.clone(),
+            postgres_url: self.stores.postgres_url().map(|url| HiddenUrl(url.to_owned())),
+            sqlite_file: self.stores.sqlite_file(),
             spin_ns: arm.record.spin_ns + sabotage::extra_spin_ns(self.sabotage, arm.record.role),
             ping: arm.record.store_pings > 0,
             cpus: self.server_cpus.clone(),
@@ -163,10 +168,12 @@ impl<'a> Contestant<'a> {
     ) -> anyhow::Result<()> {
         let id = &self.arm.record.id;
         let settings = &common.plan.settings;
-        let lifetime_s = settings.token_lifetime_s.min(settings.session_idle_s);
+        // Half of a token's life; and long before any session is due to be prolonged, which is a
+        // command more: no strategy does that sooner than after a tenth of the idle time-out.
+        let reusable_s = (settings.token_lifetime_s / 2).min(settings.session_idle_s / 20);
         let is_shared = self.arm.kind.properties().scope != Scope::Node;
         let still_good = purses.get(id).is_some_and(|purse| {
-            is_shared && purse.filled.elapsed() < Duration::from_secs(lifetime_s / 2)
+            is_shared && purse.filled.elapsed() < Duration::from_secs(reusable_s)
         });
         if !still_good {
             purses.insert(id.clone(), self.fill_purse(driver, common)?);

@@ -23,6 +23,7 @@ pub mod sabotage;
 pub mod slot;
 pub mod spectrum;
 pub mod store;
+pub mod stores;
 pub mod tools;
 pub mod window;
 

@@ -46,6 +46,7 @@ pub fn measure(
         seed: stream(common.seed, &format!("regime {}", regime.name), 0).random(),
         keys: common.keys,
         redis: common.redis.clone(),
+        stores: common.stores,
         mode: if regime.closed { Mode::Closed } else { Mode::Open },
         server_cpus,
         mix: regime.mix,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::StoreKind;
 use authbench::token::key::Keyring;
 
 use crate::load::driver::Mode;
@@ -14,6 +15,7 @@ use crate::measure::contestant::{Common, Purses, redis_config};
 use crate::measure::sabotage::Sabotage;
 use crate::measure::spectrum::{self, lag};
 use crate::measure::store::{NoStore, Store};
+use crate::measure::stores::Stores;
 use crate::measure::{distance, gates, micro, regime};
 use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
@@ -64,6 +66,7 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         seed: 0,
         keys: &Keyring::default(),
         redis: None,
+        stores: &Stores::default(),
         mode: Mode::Open,
         server_cpus: Vec::new(),
         mix: None,
@@ -85,15 +88,32 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
 /// Takes out what needs the Redis that is not there, and says so.
 fn without_redis(arms: Vec<PlannedArm>, why: &NoStore) -> (Vec<PlannedArm>, Vec<NotMeasured>) {
     let (kept, dropped): (Vec<_>, Vec<_>) = arms.into_iter().partition(|arm| !arm.needs_redis());
-    let missing = dropped
-        .into_iter()
-        .map(|arm| NotMeasured {
-            what: arm.record.id,
-            reason: why.reason.clone(),
-            remedy: why.remedy.clone(),
-        })
-        .collect();
-    (kept, missing)
+    (kept, not_measured(dropped, why))
+}
+
+fn not_measured(dropped: Vec<PlannedArm>, why: &NoStore) -> Vec<NotMeasured> {
+    let say = |arm: PlannedArm| NotMeasured {
+        what: arm.record.id,
+        reason: why.reason.clone(),
+        remedy: why.remedy.clone(),
+    };
+    dropped.into_iter().map(say).collect()
+}
+
+/// Opens the stores beside Redis that some arm needs. Takes out the arms whose store is not there,
+/// and says so; and what of a store cannot be counted.
+fn open_stores(
+    arms: Vec<PlannedArm>,
+) -> anyhow::Result<(Stores, Vec<PlannedArm>, Vec<NotMeasured>)> {
+    let (stores, missing) = Stores::open(&arms)?;
+    let Some(why) = missing else {
+        let uncounted = stores.uncounted(&arms);
+        return Ok((stores, arms, uncounted));
+    };
+    eprintln!("note: {}; its rows are not measured", why.reason);
+    let (dropped, kept): (Vec<_>, Vec<_>) =
+        arms.into_iter().partition(|arm| arm.needs(StoreKind::Postgres));
+    Ok((stores, kept, not_measured(dropped, &why)))
 }
 
 /// Executes `order`. The record is written after every part; an error after the first write leaves
@@ -111,6 +131,8 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
             (None, arms, missing)
         }
     };
+    let (stores, arms, missing) = open_stores(arms)?;
+    let not_measured = [not_measured, missing].concat();
     let keys = Keyring::generate(&OsEntropy)?;
     let plan = &order.plan;
     let opening = Opening {
@@ -158,6 +180,7 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         seed,
         keys: &keys,
         redis,
+        stores: &stores,
         mode,
         server_cpus,
         mix: None,

@@ -61,7 +61,8 @@ impl Rig<'_> {
 
     fn read_clocks(&self, contestant: &Contestant<'_>) -> anyhow::Result<Reading> {
         let server = contestant.cpu.read_settled()?;
-        let store = self.store.as_ref().map(|s| s.cpu().read_settled()).transpose()?;
+        let redis = self.store.as_ref().map(|s| s.cpu().read_settled()).transpose()?;
+        let store = self.common.stores.with_own_cpu(contestant.arm, redis)?;
         Ok(Reading {
             server_ns: server.ns,
             store_ns: store.map(|r| r.ns),

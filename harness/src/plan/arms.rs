@@ -2,7 +2,7 @@
 
 use authbench::credential::Carrier;
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{Family, Uses};
+use authbench::strategy::contract::{Family, StoreKind, Uses};
 
 use super::file::{ArmSelection, Control, Plan, PlanError};
 use crate::record::run::{Arm, Role};
@@ -20,10 +20,13 @@ pub struct PlannedArm {
     pub decoy: bool,
 }
 
-/// How a strategy's credentials usually travel: sessions in a cookie, tokens as a bearer.
+/// How a strategy's credentials usually travel: sessions in a cookie, tokens as a bearer. A token
+/// that is no JWT is for nobody but its maker, and travels as a session does.
 const fn usual_carrier(kind: StrategyKind) -> Carrier {
-    match kind.properties().family {
+    let properties = kind.properties();
+    match properties.family {
         Family::Session => Carrier::Cookie,
+        Family::Token if properties.algorithm.is_none() => Carrier::Cookie,
         Family::Floor | Family::Token | Family::TokenWithState => Carrier::Bearer,
     }
 }
@@ -52,6 +55,12 @@ fn arm(kind: StrategyKind, role: Role, carrier: Carrier, suffix: &str, spin_ns: 
 }
 
 impl PlannedArm {
+    /// Whether it can only be measured with a store of that kind, which is not Redis.
+    #[must_use]
+    pub fn needs(&self, store: StoreKind) -> bool {
+        self.kind.properties().store == Some(store)
+    }
+
     /// Whether it can only be measured with a Redis.
     #[must_use]
     pub const fn needs_redis(&self) -> bool {

@@ -82,6 +82,8 @@ pub fn server_config(kind: StrategyKind, spin_ns: u64, redis: Option<RedisConfig
         settings: Settings::default(),
         keys: Keyring::default(),
         redis,
+        postgres_url: None,
+        sqlite_file: None,
         spin_ns,
         ping: false,
         cpus: Vec::new(),

@@ -217,6 +217,8 @@ fn check_receipt(
         cpus: config.cpus.clone(),
         pid,
         redis: config.redis_in_use().map(|redis| redis.settings),
+        postgres: config.postgres_in_use().map(ToString::to_string),
+        sqlite_file: config.sqlite_in_use().map(Into::into),
     };
     ensure!(
         *receipt == ordered,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 use authbench::credential::Carrier;
 use authbench::settings::Settings;
 use authbench::store::redis::RedisSettings;
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::StoreKind;
 use authbench::token::key::Keyring;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,12 @@ pub struct ServeConfig {
     pub keys: Keyring,
     /// The shared store, when there is one.
     pub redis: Option<RedisConfig>,
+    /// The shared PostgreSQL, when there is one: `postgres://[user[:password]@]host:port/database`.
+    #[serde(default)]
+    pub postgres_url: Option<HiddenUrl>,
+    /// The SQLite file that the servers of this machine share, when there is one.
+    #[serde(default)]
+    pub sqlite_file: Option<PathBuf>,
     /// Thread CPU time burnt by each `GET /me` beyond its work, nanoseconds: the ruler.
     pub spin_ns: u64,
     /// Whether each `GET /me` sends one `PING` to the store beyond its work: the least that any
@@ -78,7 +86,38 @@ impl ServeConfig {
                 self.strategy.name()
             );
         }
+        if properties.store == Some(StoreKind::Postgres) && self.postgres_url.is_none() {
+            bail!(
+                "`{}` keeps its state in PostgreSQL, and no PostgreSQL URL was given; \
+                 --postgres-url or AUTHBENCH_POSTGRES_URL names one",
+                self.strategy.name()
+            );
+        }
+        if properties.store == Some(StoreKind::Sqlite) && self.sqlite_file.is_none() {
+            bail!(
+                "`{}` keeps its state in a SQLite file, and none was named; --sqlite-file names \
+                 one, which is made where there is none",
+                self.strategy.name()
+            );
+        }
         Ok(())
+    }
+
+    /// Whether the strategy keeps its state in such a store.
+    fn needs(&self, store: StoreKind) -> bool {
+        self.strategy.properties().store == Some(store)
+    }
+
+    /// The PostgreSQL the server will talk to; `None` when it has no use for it.
+    #[must_use]
+    pub fn postgres_in_use(&self) -> Option<&HiddenUrl> {
+        self.postgres_url.as_ref().filter(|_| self.needs(StoreKind::Postgres))
+    }
+
+    /// The SQLite file the server will open; `None` when it has no use for it.
+    #[must_use]
+    pub fn sqlite_in_use(&self) -> Option<&Path> {
+        self.sqlite_file.as_deref().filter(|_| self.needs(StoreKind::Sqlite))
     }
 
     /// How the server will talk to Redis; `None` when it has no use for it.
@@ -109,6 +148,23 @@ impl fmt::Display for RedisConfig {
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedisConfig({self}, {:?})", self.settings)
+    }
+}
+
+/// A URL that may hold a password. `Debug` and `Display` hide it.
+#[derive(Clone, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HiddenUrl(pub String);
+
+impl fmt::Display for HiddenUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_password(&self.0))
+    }
+}
+
+impl fmt::Debug for HiddenUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HiddenUrl({self})")
     }
 }
 
@@ -191,9 +247,33 @@ mod tests {
                 feed_url: None,
                 settings: RedisSettings::default(),
             }),
+            postgres_url: Some(HiddenUrl("postgres://app:hunter2@127.0.0.1:1/app".into())),
+            sqlite_file: None,
             spin_ns: 0,
             ping: false,
             cpus: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_needed_must_be_named() {
+        for kind in StrategyKind::ALL.iter().copied() {
+            let bare = ServeConfig {
+                strategy: kind,
+                redis: None,
+                postgres_url: None,
+                keys: Keyring::generate(&authbench::entropy::OsEntropy).unwrap(),
+                ..config()
+            };
+            let said = bare.check().err().map(|error| error.to_string());
+            let word = match kind.properties().store {
+                None => None,
+                Some(StoreKind::Redis) => Some("AUTHBENCH_REDIS_URL"),
+                Some(StoreKind::Postgres) => Some("AUTHBENCH_POSTGRES_URL"),
+                Some(StoreKind::Sqlite) => Some("--sqlite-file"),
+            };
+            assert_eq!(said.is_some(), word.is_some(), "{}: {said:?}", kind.name());
+            assert!(said.is_none_or(|said| said.contains(word.unwrap_or_default())));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a server tells the instrument about itself, and the listener it tells it on.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use authbench::settings::Settings;
@@ -44,6 +45,10 @@ pub struct Receipt {
     pub pid: u32,
     /// How it talks to Redis; `null` when its strategy has no use for it.
     pub redis: Option<RedisSettings>,
+    /// The PostgreSQL it talks to, without the password; `null` when its strategy has no use for it.
+    pub postgres: Option<String>,
+    /// The SQLite file it keeps its state in; `null` when its strategy has no use for it.
+    pub sqlite_file: Option<PathBuf>,
 }
 
 /// What a server has seen since it started.
@@ -100,6 +105,8 @@ impl Control {
             cpus: config.cpus.clone(),
             pid: std::process::id(),
             redis: config.redis_in_use().map(|redis| redis.settings),
+            postgres: config.postgres_in_use().map(ToString::to_string),
+            sqlite_file: config.sqlite_in_use().map(Into::into),
         };
         Self { receipt, tally, stop }
     }

@@ -92,8 +92,8 @@ where
             settings: config.settings.clone(),
             keys: Arc::new(config.keys.clone()),
             redis,
-            postgres_url: None,
-            sqlite_file: None,
+            postgres_url: config.postgres_in_use().map(|url| url.0.clone()),
+            sqlite_file: config.sqlite_in_use().map(Into::into),
             clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(OsEntropy),
         };

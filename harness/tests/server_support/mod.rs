@@ -13,6 +13,7 @@ use authbench::entropy::OsEntropy;
 use authbench::settings::Settings;
 use authbench::store::redis::RedisSettings;
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::{Family, StoreKind};
 use authbench::token::key::Keyring;
 use authbench_fixture::PrivateRedis;
 use authbench_harness::server::child::ServerChild;
@@ -31,9 +32,9 @@ pub(crate) fn config(
 ) -> ServeConfig {
     // Generated once: RSA keys take longer than a server takes to start.
     static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::generate(&OsEntropy).unwrap());
-    let keys = match strategy.properties().algorithm {
-        Some(_) => KEYS.clone(),
-        None => Keyring::default(),
+    let keys = match strategy.properties().family {
+        Family::Floor | Family::Session => Keyring::default(),
+        _ => KEYS.clone(),
     };
     ServeConfig {
         strategy,
@@ -48,6 +49,11 @@ pub(crate) fn config(
             feed_url: None,
             settings: RedisSettings::default(),
         }),
+        postgres_url: None,
+        // In the build's folder: nobody is left to remove it from another.
+        sqlite_file: Some(
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sessions-{}", std::process::id())),
+        ),
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
@@ -61,12 +67,21 @@ pub(crate) fn start(config: &ServeConfig) -> ServerChild {
 
 /// Every strategy that can run here; says which cannot, and why.
 pub(crate) fn runnable(redis: Option<&PrivateRedis>) -> Vec<StrategyKind> {
-    let (run, skip): (Vec<_>, Vec<_>) = StrategyKind::ALL
-        .iter()
-        .copied()
-        .partition(|kind| redis.is_some() || !kind.properties().needs_redis());
-    for kind in skip {
-        println!("skipped: {}: no redis-server or valkey-server was found", kind.name());
+    let why_not = |kind: StrategyKind| match kind.properties().store {
+        Some(StoreKind::Redis) if redis.is_none() => {
+            Some("no redis-server or valkey-server was found")
+        }
+        Some(StoreKind::Postgres) => {
+            Some("tests/server_postgres.rs has a server of its own for it")
+        }
+        _ => None,
+    };
+    let mut run = Vec::new();
+    for kind in StrategyKind::ALL.iter().copied() {
+        match why_not(kind) {
+            None => run.push(kind),
+            Some(why) => println!("skipped: {}: {why}", kind.name()),
+        }
     }
     run
 }

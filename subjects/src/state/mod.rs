@@ -13,10 +13,13 @@ pub mod revoke;
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Family;
 
-/// The strategies that remember something about a credential, in report order.
+/// The strategies that remember something about a credential, in report order; those that are
+/// timed without a server.
 fn stateful() -> impl Iterator<Item = StrategyKind> {
     let remembers = |kind: &StrategyKind| {
-        matches!(kind.properties().family, Family::Session | Family::TokenWithState)
+        let family = kind.properties().family;
+        matches!(family, Family::Session | Family::TokenWithState)
+            && crate::strategies::is_timed_here(*kind)
     };
     StrategyKind::ALL.iter().copied().filter(remembers)
 }

@@ -102,7 +102,7 @@ fn subject(kind: StrategyKind, what: What) -> Option<Subject> {
         bed.runtime.block_on(kind.visit(Build { bed: Arc::clone(bed), place, what, call }))
     };
     let subject = Subject::new(what.name(kind), make).of(kind);
-    let subject = if kind.properties().store.is_some() { subject.waiting() } else { subject };
+    let subject = if crate::strategies::waits(kind) { subject.waiting() } else { subject };
     Some(match what {
         What::One => subject,
         What::Everywhere { k: 1 } if What::One.call(kind).is_some() => {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::bed::{Bed, Scheme};
 use crate::drive::{drive, one_by_one};
 use crate::mint::{Mint, payload, session_id};
-use crate::strategies::{Wallet, scheme_of, tamper};
+use crate::strategies::{Wallet, is_timed_here, scheme_of, tamper, waits};
 use crate::subject::{Batch, Name, Subject};
 
 /// Distinct forgeries of a kind.
@@ -68,6 +68,13 @@ impl Forgery {
     }
 }
 
+impl Forgery {
+    /// Whether it is a genuine JWT with another header or other claims.
+    const fn edits_a_jwt(self) -> bool {
+        matches!(self, Self::Expired | Self::WrongAudience | Self::UnknownKid | Self::AlgNone)
+    }
+}
+
 impl fmt::Display for Forgery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -88,11 +95,15 @@ impl fmt::Display for Forgery {
 #[must_use]
 pub fn subjects(accepted: impl Fn(StrategyKind) -> Name) -> Vec<Subject> {
     let mut all = Vec::new();
-    for &kind in StrategyKind::ALL {
+    for &kind in StrategyKind::ALL.iter().filter(|kind| is_timed_here(**kind)) {
         let properties = kind.properties();
         for (forgery, expected) in Forgery::of(properties.family) {
+            // What takes a JWT to be made from.
+            if properties.algorithm.is_none() && forgery.edits_a_jwt() {
+                continue;
+            }
             let name = Name::new("reject", kind.name()).with("kind", forgery);
-            let waits = properties.store.is_some();
+            let waits = waits(kind);
             let subject = Subject::new(name, move |bed| {
                 let make = Make { bed: Arc::clone(bed), forgery, expected };
                 drive(bed, waits, kind.visit(make))?
@@ -123,7 +134,7 @@ impl Visitor for Make {
             forged.push(forge.from(genuine.expose())?);
         }
         let (expected, now) = (self.expected, self.bed.now);
-        let waits = kind.properties().store.is_some();
+        let waits = waits(kind);
         Ok(one_by_one(&self.bed, waits, async move |n| {
             let credential = Credential::new(&forged[n as usize % FORGERIES]);
             match wallet.strategy.authenticate(credential, now).await {

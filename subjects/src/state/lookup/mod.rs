@@ -44,7 +44,7 @@ pub fn subjects(bed: &Arc<Bed>) -> Vec<Subject> {
 fn strategies() -> Vec<Subject> {
     let mut subjects = Vec::new();
     for kind in super::stateful() {
-        let waits = kind.properties().store.is_some();
+        let waits = crate::strategies::waits(kind);
         // In this process nothing waits: more in flight would measure the scheduler.
         let levels: &[u64] = if waits { &IN_FLIGHT } else { &IN_FLIGHT[..1] };
         for &in_flight in levels {
