@@ -1,12 +1,16 @@
 //! Faults: what becomes of requests is declared, and the declaration is true.
 
+use std::time::Duration;
+
 use super::contents;
 use super::revocation::log_out;
 use super::{
-    ALICE, BOB, Held, Outcome, Verdict, World, admitted, ask, ask_when_due, build, ensure, log_in,
+    ALICE, BOB, DELIVERY_LIMIT, DELIVERY_POLL, Held, Outcome, Verdict, World, admitted, ask,
+    ask_when_due, build, ensure, log_in,
 };
 use crate::credential::Credential;
 use crate::error::AuthError;
+use crate::identity::SubjectId;
 use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation, StoreKind};
 
 const NOT_OURS: Held = Held::Skipped("it would stop or empty a store that is not the suite's own");
@@ -16,8 +20,15 @@ const fn has_a_server<S: AuthStrategy>() -> bool {
     matches!(S::PROPERTIES.store, Some(StoreKind::Redis | StoreKind::Postgres))
 }
 
-/// A valid credential while the store is silent: the outcome as declared, and no logout is
-/// acknowledged that did not happen.
+/// Leases and copies are over after this, whatever is promised: a barrier keeps its promise because
+/// it waits for leases, and still answers by them.
+const LEASES_ARE_OVER: Duration = Duration::from_secs(60);
+
+/// Somebody whose logout came before the fault.
+const CAROL: SubjectId = SubjectId(0xca401);
+
+/// A valid and a revoked credential while the store is silent: the outcome as declared, and no
+/// logout is acknowledged that did not happen.
 pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: &World) -> Verdict {
     let declared = S::PROPERTIES.faults.store_down;
     let strategy: S = build(&world.deps).await?;
@@ -31,38 +42,70 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
         ensure!(declared == FaultOutcome::Unaffected, "no server, and it declares {declared:?}");
         return Ok(Held::Shown);
     };
+    let gone = log_in(&strategy, CAROL, world.now).await?;
+    log_out(&strategy, &gone, world.now).await?;
+    let credentials = Credentials { text: &text, leaver: &leaver, gone: &gone };
     server.freeze();
-    let frozen = during_silence(&strategy, &text, &leaver, world).await;
+    let frozen = during_silence(&strategy, credentials, world).await;
     server.thaw();
     frozen.map_err(|what| format!("frozen: {what}"))?;
-    admitted("after the fault", &strategy, &text, ALICE, world.now).await?;
+    admitted_again("after the fault", &strategy, &text, world).await?;
     server.kill();
-    during_silence(&strategy, &text, &leaver, world)
-        .await
-        .map_err(|what| format!("dead: {what}"))?;
+    during_silence(&strategy, credentials, world).await.map_err(|what| format!("dead: {what}"))?;
     Ok(Held::Shown)
+}
+
+/// Demands that `text`, which is `what`, is admitted as Alice once what was lost has been fetched.
+async fn admitted_again<S: AuthStrategy>(
+    what: &str,
+    strategy: &S,
+    text: &str,
+    world: &World,
+) -> Result<(), String> {
+    let mut left = DELIVERY_LIMIT;
+    while ask(strategy, text, world.now).await == Outcome::Unavailable && left > Duration::ZERO {
+        world.clock.advance(DELIVERY_POLL);
+        tokio::time::sleep(DELIVERY_POLL).await;
+        left = left.saturating_sub(DELIVERY_POLL);
+    }
+    admitted(what, strategy, text, ALICE, world.now).await
+}
+
+/// What is tried during a fault.
+#[derive(Clone, Copy, Debug)]
+struct Credentials<'c> {
+    /// A good one.
+    text: &'c str,
+    /// One that is to be taken back.
+    leaver: &'c str,
+    /// One that was.
+    gone: &'c str,
 }
 
 async fn during_silence<S: AuthStrategy>(
     strategy: &S,
-    text: &str,
-    leaver: &str,
+    Credentials { text, leaver, gone }: Credentials<'_>,
     world: &World,
 ) -> Result<(), String> {
+    let declared = S::PROPERTIES.faults.store_down;
     // What a cache still remembers is good for as long as is promised, or declared beyond that.
-    world.take_effect(S::PROPERTIES.revoke);
-    if let FaultOutcome::OpenFor(bound) = S::PROPERTIES.faults.store_down {
-        world.clock.advance(bound);
-    }
+    let effect = world.take_effect(S::PROPERTIES.revoke);
+    world.clock.advance(LEASES_ARE_OVER);
     let got = ask(strategy, text, world.now).await;
-    let is_as_declared = match S::PROPERTIES.faults.store_down {
+    let is_as_declared = match declared {
         FaultOutcome::Closed | FaultOutcome::OpenFor(_) => got == Outcome::Unavailable,
         FaultOutcome::Unaffected | FaultOutcome::Open | FaultOutcome::Revives => {
             matches!(got, Outcome::Admitted(_))
         }
     };
-    ensure!(is_as_declared, "declared {:?}, got {got:?}", S::PROPERTIES.faults.store_down);
-    if S::PROPERTIES.faults.store_down != FaultOutcome::Closed {
+    ensure!(is_as_declared, "declared {declared:?}, got {got:?}");
+    if let Some(at) = effect {
+        let got = ask_when_due(strategy, gone, at).await;
+        let is_admitted = matches!(got, Outcome::Admitted(_));
+        let is_open = declared == FaultOutcome::Open;
+        ensure!(is_admitted == is_open, "declared {declared:?}, the revoked got {got:?}");
+    }
+    if !has_a_server::<S>() || S::PROPERTIES.revoke == Revocation::AtExpiry {
         return Ok(());
     }
     let out = strategy.revoke(Credential::new(leaver), world.now).await;

@@ -142,7 +142,8 @@ pub(super) async fn no_entropy_no_login<S: AuthStrategy>(world: &World) -> Verdi
         return Ok(FLOOR);
     }
     let deps = Deps { entropy: Arc::new(NoEntropy), ..world.deps.clone() };
-    let strategy: S = build(&deps).await?;
+    // One that cannot even start hands out nothing either: nodes may need a name of their own.
+    let Ok(strategy) = S::build(&deps).await else { return Ok(Held::Shown) };
     let issued = strategy.issue(ALICE, world.now).await;
     ensure!(issued.is_err(), "a credential was made of no entropy");
     Ok(Held::Shown)
