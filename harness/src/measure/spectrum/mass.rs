@@ -7,8 +7,10 @@
 use anyhow::{Context as _, ensure};
 use rand::RngExt as _;
 
-use super::lag::{Operation, Series, answered, bound_ns, present_all, row};
+use super::lag::{present_all, row};
 use super::layout::{Layout, PROBES_BEFORE, REFUSALS};
+use super::load::answered;
+use super::series::{Operation, Series, bound_ns};
 use super::stage::Stage;
 use super::trial::{Beside, Probed, Probing, Revoked, probe};
 use crate::load::driver::Mode;

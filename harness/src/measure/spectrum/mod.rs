@@ -3,14 +3,16 @@
 
 pub mod lag;
 pub mod layout;
+mod load;
 pub mod mass;
+pub mod series;
 pub mod stage;
 pub mod trial;
 
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Revocation;
 
-use self::lag::{Operation, Series, series, series_ms, subjects_of};
+use self::series::{Operation, Series, series, series_ms, subjects_of};
 use self::stage::Stage;
 use crate::measure::block::{Interrupted, Watcher};
 use crate::measure::contestant::Common;
@@ -31,7 +33,7 @@ fn lags_ms(common: &Common<'_>, plan: &SpectrumPlan, kind: StrategyKind) -> u64 
         .filter(|first| is_mass(first))
         .map_or(0, |first| plan.mass.iter().map(|mass| mass::planned_ms(first, *mass)).sum());
     let expiry = if kind.properties().revoke == Revocation::AtExpiry {
-        lag::planned_ms(common, kind)
+        series::planned_ms(common, kind)
     } else {
         0
     };
