@@ -103,9 +103,9 @@ fn lags(
         }
     }
     let Some(first) = all.first().filter(|first| is_mass(first)) else { return Ok(()) };
-    for logouts in &plan.mass {
+    for logouts in plan.masses(kind.name()) {
         watcher.check()?;
-        match mass::measure(common, (plan, first), &mut stage, store, *logouts) {
+        match mass::measure(common, (plan, first), &mut stage, store, logouts) {
             Ok((lag, row)) => {
                 run.revocation_lag.push(lag);
                 run.spectrum.mass.push(row);
@@ -115,7 +115,7 @@ fn lags(
                 fail(run, &what, error)?;
             }
         }
-        watcher.passed(mass::planned_ms(first, *logouts));
+        watcher.passed(mass::planned_ms(first, logouts));
     }
     Ok(())
 }
