@@ -80,7 +80,7 @@ fn what_cannot_be_revoked_or_probed_is_refused() {
         (&["revoke", "none"][..], "nothing to take back"),
         (&["revoke", "session-reddis"], "session-reddis"),
         (&["revoke", "jwt-hs256", "--nodes", "0"], "nodes"),
-        (&["revoke", "jwt-hs256", "--nodes", "4", "2"], "ascend"),
+        (&["revoke", "jwt-hs256", "--nodes", "4,2"], "ascend"),
         (&["revoke", "jwt-hs256", "--trials", "0"], "trials"),
         (&["revoke", "jwt-hs256", "--out", "x"], "--record"),
     ] {

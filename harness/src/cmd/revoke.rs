@@ -33,8 +33,8 @@ pub struct Args {
     /// Only these strategies [default: every one that takes credentials back]
     #[arg(value_name = "STRATEGY")]
     strategies: Vec<String>,
-    /// Server processes that share the store; several counts ascend [default: 2 4]
-    #[arg(long, value_name = "NUMBER", num_args = 1..)]
+    /// Server processes that share the store; several counts ascend [default: 2,4]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     nodes: Vec<u32>,
     /// At most so many trials in a series; 59 bear a bound of the 95th percentile, 299 of the 99th
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
