@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Fault;
 use authbench_harness::record::derived::MicroResult;
 use authbench_harness::record::integrity::findings;
 use authbench_harness::record::io::read_run;
@@ -28,6 +29,14 @@ fn the_json_is_the_registry_in_its_order() {
         assert_eq!(record.revoke, declared.revoke.name());
         assert_eq!(record.store_lost, declared.faults.store_lost.name());
         assert_eq!(record.redis_commands_per_request, declared.redis.authenticate);
+        assert_eq!(record.store.as_deref(), declared.store.map(|store| store.name()));
+        assert_eq!(record.renewal.as_deref(), Some(declared.renewal.name()));
+        assert_eq!(record.uses.as_deref(), Some(declared.uses.name()));
+        for (said, fault) in record.faults.iter().zip(Fault::ALL) {
+            let outcome = declared.faults.of(fault).name();
+            assert_eq!((said.fault.as_str(), said.outcome.as_str()), (fault.name(), outcome));
+        }
+        assert_eq!(record.faults.len(), Fault::ALL.len());
     }
 }
 
@@ -39,6 +48,15 @@ fn the_table_names_every_strategy_without_colour() {
         assert!(out.contains(kind.name()) && out.contains(kind.about()), "{}", kind.name());
     }
     assert!(!out.contains('\u{1b}'));
+    // Two tables with their headings; the lines of the descriptions stand behind them.
+    let tables: Vec<&str> = out.lines().take(2 * StrategyKind::ALL.len() + 8).collect();
+    let tables = tables.join("\n");
+    for word in ["store", "renewal", "uses", "feed", "evicts", "behind", "revives", "redis"] {
+        assert!(tables.contains(word), "{word}: {tables}");
+    }
+    for line in tables.lines() {
+        assert!(line.trim_end().chars().count() <= 120, "too wide to read: {line}");
+    }
 }
 
 #[test]

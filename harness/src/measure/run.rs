@@ -13,7 +13,7 @@ use crate::load::driver::Mode;
 use crate::measure::block::{self, Interrupted, Watcher};
 use crate::measure::contestant::{Common, Purses, redis_config};
 use crate::measure::sabotage::Sabotage;
-use crate::measure::spectrum::{self, lag};
+use crate::measure::spectrum::{self, lag, series};
 use crate::measure::store::{NoStore, Store};
 use crate::measure::stores::Stores;
 use crate::measure::{distance, gates, micro, regime};
@@ -76,8 +76,8 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
     let lags: u64 = match &plan.spectrum {
         Some(spectrum) => spectrum::planned_ms(&common, spectrum, arms),
         None => {
-            let kinds = lag::subjects_of(&common, arms).into_iter();
-            kinds.map(|kind| lag::planned_ms(&common, kind)).sum()
+            let kinds = series::subjects_of(&common, arms).into_iter();
+            kinds.map(|kind| series::planned_ms(&common, kind)).sum()
         }
     };
     let sweep = plan.distance.as_ref();
@@ -236,7 +236,7 @@ fn measure(
             spectrum::measure(common, spectrum, arms, store, run, (watcher, keep))?;
         }
         None => {
-            for kind in lag::subjects_of(common, arms) {
+            for kind in series::subjects_of(common, arms) {
                 run.revocation_lag.push(lag::measure(common, kind, watcher)?);
             }
         }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+/// More logouts at once than this are a large mass.
+const LARGE: u32 = 10_000;
 /// Faster than this one driver does not send beside a server on two cores.
 const PROBES_MAX: u64 = 50_000;
 
@@ -31,6 +33,9 @@ pub struct SpectrumPlan {
     pub load_per_second: u64,
     /// Logouts at once, each of these many; capped by `mass_limit_s`.
     pub mass: Vec<u32>,
+    /// Ids of the strategies of which more than 10,000 at once are logged out, which takes most of
+    /// a minute each; empty for all.
+    pub mass_large: Vec<String>,
     /// Of these, how many are probed.
     pub mass_sample: u32,
     /// Logins for one mass end after this long, seconds: it is then smaller, and says so.
@@ -57,6 +62,7 @@ impl Default for SpectrumPlan {
             other_trials: 60,
             load_per_second: 2_000,
             mass: vec![1_000, 10_000],
+            mass_large: vec![],
             mass_sample: 50,
             mass_limit_s: 30,
             fault_trials: 20,
@@ -103,6 +109,12 @@ impl SpectrumPlan {
             ));
         }
         Ok(())
+    }
+
+    /// The masses of the strategy `id`.
+    pub fn masses(&self, id: &str) -> impl Iterator<Item = u32> {
+        let all = self.mass_large.is_empty() || self.mass_large.iter().any(|own| own == id);
+        self.mass.iter().copied().filter(move |logouts| all || *logouts <= LARGE)
     }
 
     /// The same, with every count of trials and repetitions at most `n`, and no mass so large that
@@ -158,6 +170,15 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn large_masses_are_those_of_some() {
+        let plan = read("mass = [1000, 100000]\nmass_large = [\"one\"]").unwrap();
+        assert_eq!(plan.masses("one").collect::<Vec<_>>(), [1_000, 100_000]);
+        assert_eq!(plan.masses("other").collect::<Vec<_>>(), [1_000]);
+        let all = SpectrumPlan { mass_large: vec![], ..plan };
+        assert_eq!(all.masses("other").count(), 2);
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn conditions(l: &RevocationLagResult) -> String {
 #[must_use]
 pub fn promised(l: &RevocationLagResult) -> String {
     or_missing(l.promise_ns, |ns| match ns {
-        0 => "none".into(),
+        0 => "immediate".into(),
         ns => format::duration(ns as f64),
     })
 }

@@ -7,8 +7,10 @@
 use anyhow::{Context as _, ensure};
 use rand::RngExt as _;
 
-use super::lag::{Operation, Series, answered, bound_ns, present_all, row};
+use super::lag::{present_all, row};
 use super::layout::{Layout, PROBES_BEFORE, REFUSALS};
+use super::load::answered;
+use super::series::{Operation, Series, bound_ns};
 use super::stage::Stage;
 use super::trial::{Beside, Probed, Probing, Revoked, probe};
 use crate::load::driver::Mode;
@@ -88,10 +90,8 @@ fn lay_out(
 /// Milliseconds that a mass takes by plan, roughly: nobody knows before how fast a strategy is.
 #[must_use]
 pub fn planned_ms(series: &Series, mass: u32) -> u64 {
-    // Login, logout at 40 % of that, and a look on every node.
-    u64::from(mass) * (3 + 2 * u64::from(series.nodes)) / 8
-        + bound_ns(series.promise) / 500_000
-        + 500
+    // Ten thousand logins a second, logouts at 40 % of that, and a look on every node.
+    u64::from(mass) * (7 + u64::from(series.nodes)) / 20 + bound_ns(series.promise) / 500_000 + 500
 }
 
 /// Takes `mass` credentials back on the servers of `stage`, under the conditions of `series`.

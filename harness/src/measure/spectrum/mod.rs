@@ -4,14 +4,16 @@
 pub mod keys;
 pub mod lag;
 pub mod layout;
+mod load;
 pub mod mass;
+pub mod series;
 pub mod stage;
 pub mod trial;
 
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Revocation;
 
-use self::lag::{Operation, Series, series, series_ms, subjects_of};
+use self::series::{Operation, Series, series, series_ms, subjects_of};
 use self::stage::Stage;
 use crate::measure::block::{Interrupted, Watcher};
 use crate::measure::contestant::Common;
@@ -32,7 +34,7 @@ fn lags_ms(common: &Common<'_>, plan: &SpectrumPlan, kind: StrategyKind) -> u64 
         .filter(|first| is_mass(first))
         .map_or(0, |first| plan.mass.iter().map(|mass| mass::planned_ms(first, *mass)).sum());
     let expiry = if kind.properties().revoke == Revocation::AtExpiry {
-        lag::planned_ms(common, kind)
+        series::planned_ms(common, kind)
     } else {
         0
     };
@@ -102,9 +104,9 @@ fn lags(
         }
     }
     let Some(first) = all.first().filter(|first| is_mass(first)) else { return Ok(()) };
-    for logouts in &plan.mass {
+    for logouts in plan.masses(kind.name()) {
         watcher.check()?;
-        match mass::measure(common, (plan, first), &mut stage, store, *logouts) {
+        match mass::measure(common, (plan, first), &mut stage, store, logouts) {
             Ok((lag, row)) => {
                 run.revocation_lag.push(lag);
                 run.spectrum.mass.push(row);
@@ -114,7 +116,7 @@ fn lags(
                 fail(run, &what, error)?;
             }
         }
-        watcher.passed(mass::planned_ms(first, *logouts));
+        watcher.passed(mass::planned_ms(first, logouts));
     }
     Ok(())
 }
