@@ -112,6 +112,8 @@ pub struct Trial {
     pub accepts_after_refusal: u64,
     /// Probes that were neither accepted nor refused.
     pub unjudged: u64,
+    /// Of these, those without an answer: timed out, or the connection broke.
+    pub unanswered: u64,
 }
 
 /// What the trials of a series say. Lags in nanoseconds; a trial that did not settle ranks above
@@ -143,6 +145,8 @@ pub struct Figures {
     pub accepts_after_refusal: u64,
     /// Probes neither accepted nor refused, in all trials.
     pub unjudged_probes: u64,
+    /// Of these, those without an answer.
+    pub unanswered_probes: u64,
 }
 
 /// Writes a record, whole or not at all.

@@ -103,11 +103,16 @@ fn write_series(text: &mut String, series: &Series, watch_ns: u64, interval_ns: 
         let why = series.trials.iter().find_map(|trial| trial.why.as_deref());
         let _ = writeln!(
             text,
-            "  not judged: {} probes (neither accepted nor refused), {} trials{}",
+            "  not judged: {} probes ({} of them without an answer, the others with a status that \
+             is neither accepted nor refused), {} trials{}",
             count(f.unjudged_probes),
+            count(f.unanswered_probes),
             f.unjudged,
             why.map_or_else(String::new, |why| format!("; the first: {why}"))
         );
+    }
+    if f.unanswered_probes > 0 {
+        text.push_str("  if the application is too slow for this many probes, lower its rate\n");
     }
     let _ = writeln!(text, "  driver: late by {} at most", duration(series.slip_max_ns as f64));
     text.push_str(&ecdf(series, &watch));

@@ -85,6 +85,8 @@ pub struct Probed {
     pub done_ns: u64,
     /// What came of it.
     pub seen: Seen,
+    /// Whether there was an answer.
+    pub was_answered: bool,
 }
 
 /// What a trial's answers say; `logout_accepted`, whether the logout's status says it was done.
@@ -110,6 +112,7 @@ pub fn trial(
         refusals: u64::MAX,
         accepts_after_refusal: 0,
         unjudged,
+        unanswered: probes.iter().filter(|p| !p.was_answered).count() as u64,
     };
     let mut why = (!logout_accepted).then(|| format!("the logout was answered {}", logout.status));
     let mut is_open = false;
@@ -207,7 +210,8 @@ mod tests {
             for written_ns in (10_000..20_100 + WATCH_NS + 60_000).step_by(1_000) {
                 let accepted = difference(written_ns, 20_100) <= *lag;
                 let seen = if accepted { Seen::Accepted } else { Seen::Refused };
-                probes.push(Probed { node, written_ns, done_ns: written_ns + 1_500, seen });
+                let done_ns = written_ns + 1_500;
+                probes.push(Probed { node, written_ns, done_ns, seen, was_answered: true });
             }
         }
         probes
@@ -237,9 +241,11 @@ mod tests {
     fn what_the_answers_do_not_say_is_not_judged() {
         let mut outage = probes(&[-1]);
         outage.iter_mut().skip(30).for_each(|probe| probe.seen = Seen::Neither);
+        outage[31].was_answered = false;
         let found = trial(&logout(), true, &outage, 1, WATCH_NS);
         assert_eq!(found.verdict, Verdict::Unjudged, "an outage is no refusal");
         assert!(found.why.unwrap().contains("neither accepted nor refused"));
+        assert_eq!((found.unjudged, found.unanswered), (141, 1));
         let found = trial(&logout(), true, &probes(&[-20_000]), 1, WATCH_NS);
         assert_eq!(found.verdict, Verdict::Unjudged);
         assert!(found.why.unwrap().contains("not accepted before"));

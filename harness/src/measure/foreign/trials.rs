@@ -55,8 +55,9 @@ impl Session<'_> {
             match kind.checked_sub(1) {
                 None => logouts[trial] = *row,
                 Some(node) => {
-                    let Row { written_ns, done_ns, .. } = *row;
-                    probes[trial].push(Probed { node, written_ns, done_ns, seen });
+                    let Row { written_ns, done_ns, status, .. } = *row;
+                    let was_answered = status != 0;
+                    probes[trial].push(Probed { node, written_ns, done_ns, seen, was_answered });
                 }
             }
         }
