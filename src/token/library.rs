@@ -82,8 +82,8 @@ impl<A: Pinned> AccessTokens for Library<A> {
     }
 }
 
-/// The policy's name for what `jsonwebtoken` found wrong. It compares `exp` with a clock of its own,
-/// and then `iss` and `aud`; by `now` the token may have expired before either.
+/// The policy's name for what `jsonwebtoken` found wrong. It compares `exp` with a clock of its
+/// own, and then `iss` and `aud`; by `now` the token may have expired before either.
 #[cold]
 pub(super) fn first_reason(policy: &Policy, error: &Error, token: &str, now: UnixTime) -> Denial {
     let reason = reason(error);

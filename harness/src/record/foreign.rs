@@ -108,10 +108,12 @@ pub struct Trial {
     pub stale_accepts: u64,
     /// Refusals after the last acceptance, on the node that has fewest.
     pub refusals: u64,
-    /// Acceptances after a refusal on the same node.
+    /// Acceptances of probes that were sent after a refusal by the same node had been read.
     pub accepts_after_refusal: u64,
     /// Probes that were neither accepted nor refused.
     pub unjudged: u64,
+    /// Of these, those without an answer: timed out, or the connection broke.
+    pub unanswered: u64,
 }
 
 /// What the trials of a series say. Lags in nanoseconds; a trial that did not settle ranks above
@@ -139,10 +141,12 @@ pub struct Figures {
     pub stale_accepts: u64,
     /// The most of one trial.
     pub stale_accepts_max: u64,
-    /// Acceptances after a refusal on the same node, in all judged trials.
+    /// Acceptances after a refusal had been read from the same node, in all judged trials.
     pub accepts_after_refusal: u64,
     /// Probes neither accepted nor refused, in all trials.
     pub unjudged_probes: u64,
+    /// Of these, those without an answer.
+    pub unanswered_probes: u64,
 }
 
 /// Writes a record, whole or not at all.

@@ -63,12 +63,13 @@ fn write_series(text: &mut String, series: &Series, watch_ns: u64, interval_ns: 
     let lag = |ns: Option<i64>| ns.map_or_else(|| open(f, &watch), |ns| duration(ns as f64));
     let bound = |ns: Option<i64>, least: u32| match ns {
         None if f.n < least => format!("{MISSING} (needs {least} trials)"),
-        ns => lag(ns),
+        None => lag(None),
+        Some(ns) => format!("at most {}", duration(ns as f64)),
     };
     let _ = writeln!(
         text,
         "  lag, from the logout's acknowledgement to the last probe accepted on any node\n    \
-         median {}, p95 at most {}, p99 at most {}, max {}",
+         median {}, p95 {}, p99 {}, max {}",
         lag(f.median_ns),
         bound(f.p95_upper_ns, 59),
         bound(f.p99_upper_ns, 299),
@@ -93,8 +94,8 @@ fn write_series(text: &mut String, series: &Series, watch_ns: u64, interval_ns: 
     if f.accepts_after_refusal > 0 {
         let _ = writeln!(
             text,
-            "  {} probes were accepted after a refusal by the same node: it does not agree with \
-             itself",
+            "  {} probes were accepted after a refusal had been read from the same node: it does \
+             not agree with itself",
             count(f.accepts_after_refusal)
         );
     }
@@ -102,11 +103,16 @@ fn write_series(text: &mut String, series: &Series, watch_ns: u64, interval_ns: 
         let why = series.trials.iter().find_map(|trial| trial.why.as_deref());
         let _ = writeln!(
             text,
-            "  not judged: {} probes (neither accepted nor refused), {} trials{}",
+            "  not judged: {} probes ({} of them without an answer, the others with a status that \
+             is neither accepted nor refused), {} trials{}",
             count(f.unjudged_probes),
+            count(f.unanswered_probes),
             f.unjudged,
             why.map_or_else(String::new, |why| format!("; the first: {why}"))
         );
+    }
+    if f.unanswered_probes > 0 {
+        text.push_str("  if the application is too slow for this many probes, lower its rate\n");
     }
     let _ = writeln!(text, "  driver: late by {} at most", duration(series.slip_max_ns as f64));
     text.push_str(&ecdf(series, &watch));
@@ -127,7 +133,7 @@ fn verdict(f: &Figures, watch: &str) -> String {
 
 /// What stands where a lag has no end.
 fn open(f: &Figures, watch: &str) -> String {
-    if f.not_settled > 0 { format!("longer than {watch}") } else { MISSING.into() }
+    if f.not_settled > 0 { format!("over {watch}") } else { MISSING.into() }
 }
 
 /// The distribution: for each tenth of the trials, the lag they do not exceed.
@@ -147,7 +153,7 @@ fn ecdf(series: &Series, watch: &str) -> String {
                 let _ = writeln!(text, "    {:>3} % {lag:>10} {bar}", tenth * 10);
             }
             None => {
-                let _ = writeln!(text, "    {:>3} %  longer than {watch}", tenth * 10);
+                let _ = writeln!(text, "    {:>3} %  over {watch}", tenth * 10);
             }
         }
     }

@@ -26,6 +26,7 @@ pub fn of(trials: &[Trial]) -> Figures {
         stale_accepts: sum(|trial| trial.stale_accepts),
         stale_accepts_max: judged().map(|trial| trial.stale_accepts).max().unwrap_or(0),
         accepts_after_refusal: sum(|trial| trial.accepts_after_refusal),
+        unanswered_probes: trials.iter().map(|t| t.unanswered).fold(0, u64::saturating_add),
         unjudged_probes: trials.iter().map(|t| t.unjudged).fold(0, u64::saturating_add),
     }
 }
@@ -69,6 +70,7 @@ mod tests {
             refusals: 60,
             accepts_after_refusal: 0,
             unjudged: 1,
+            unanswered: 0,
         }
     }
 

@@ -81,12 +81,15 @@ pub struct Probed {
     pub node: usize,
     /// When its first byte was written; 0 when it was never sent.
     pub written_ns: u64,
+    /// When its answer was read, or it was given up.
+    pub done_ns: u64,
     /// What came of it.
     pub seen: Seen,
+    /// Whether there was an answer.
+    pub was_answered: bool,
 }
 
-/// What a trial's answers say. `begun_ns` is when its first probe was due; `logout_accepted`,
-/// whether the status of the logout says that it was done.
+/// What a trial's answers say; `logout_accepted`, whether the logout's status says it was done.
 #[must_use]
 pub fn trial(
     logout: &Row,
@@ -109,6 +112,7 @@ pub fn trial(
         refusals: u64::MAX,
         accepts_after_refusal: 0,
         unjudged,
+        unanswered: probes.iter().filter(|p| !p.was_answered).count() as u64,
     };
     let mut why = (!logout_accepted).then(|| format!("the logout was answered {}", logout.status));
     let mut is_open = false;
@@ -159,18 +163,20 @@ fn node_of(probes: &[Probed], node: usize, ack_ns: u64) -> NodeSays {
     own.sort_by_key(|probe| probe.written_ns);
     let accepted = |probe: &Probed| probe.seen == Seen::Accepted;
     let after = own.iter().rposition(accepted).map_or(0, |last| last + 1);
-    let first_refused = own.iter().position(|probe| !accepted(probe)).unwrap_or(own.len());
-    let count = |probes: &[Probed], min_ns: u64| {
-        probes.iter().filter(|p| accepted(p) && p.written_ns > min_ns).count() as u64
-    };
+    // Probes travel on several connections and may overtake each other: only one that was sent
+    // after a refusal had been read contradicts it.
+    let refused = own.iter().filter(|probe| !accepted(probe)).map(|probe| probe.done_ns);
+    let first_refused_ns = refused.min().unwrap_or(u64::MAX);
+    let accepts_after =
+        |at_ns: u64| own.iter().filter(|p| accepted(p) && p.written_ns > at_ns).count() as u64;
     let at = |index: usize| own.get(index).map(|p| difference(p.written_ns, ack_ns));
     NodeSays {
         was_good: own.iter().any(|p| accepted(p) && p.written_ns < ack_ns),
         last_accepted_ns: after.checked_sub(1).and_then(at),
         first_refused_ns: at(after),
-        stale_accepts: count(&own, ack_ns),
+        stale_accepts: accepts_after(ack_ns),
         refusals: (own.len() - after) as u64,
-        accepts_after_refusal: count(&own[first_refused..], 0),
+        accepts_after_refusal: accepts_after(first_refused_ns),
     }
 }
 
@@ -204,7 +210,8 @@ mod tests {
             for written_ns in (10_000..20_100 + WATCH_NS + 60_000).step_by(1_000) {
                 let accepted = difference(written_ns, 20_100) <= *lag;
                 let seen = if accepted { Seen::Accepted } else { Seen::Refused };
-                probes.push(Probed { node, written_ns, seen });
+                let done_ns = written_ns + 1_500;
+                probes.push(Probed { node, written_ns, done_ns, seen, was_answered: true });
             }
         }
         probes
@@ -234,9 +241,11 @@ mod tests {
     fn what_the_answers_do_not_say_is_not_judged() {
         let mut outage = probes(&[-1]);
         outage.iter_mut().skip(30).for_each(|probe| probe.seen = Seen::Neither);
+        outage[31].was_answered = false;
         let found = trial(&logout(), true, &outage, 1, WATCH_NS);
         assert_eq!(found.verdict, Verdict::Unjudged, "an outage is no refusal");
         assert!(found.why.unwrap().contains("neither accepted nor refused"));
+        assert_eq!((found.unjudged, found.unanswered), (141, 1));
         let found = trial(&logout(), true, &probes(&[-20_000]), 1, WATCH_NS);
         assert_eq!(found.verdict, Verdict::Unjudged);
         assert!(found.why.unwrap().contains("not accepted before"));
@@ -252,5 +261,10 @@ mod tests {
         let found = trial(&logout(), true, &late, 1, WATCH_NS);
         assert_eq!((found.accepts_after_refusal, found.stale_accepts), (1, 1));
         assert_eq!(found.last_accepted_ns, Some(29_900));
+        // One that overtook the first refusal does not contradict it.
+        let mut overtaken = probes(&[-1]);
+        let first = overtaken.iter().position(|p| p.seen == Seen::Refused).unwrap();
+        overtaken[first + 1].seen = Seen::Accepted;
+        assert_eq!(trial(&logout(), true, &overtaken, 1, WATCH_NS).accepts_after_refusal, 0);
     }
 }

@@ -92,7 +92,7 @@ fn one(target: &TargetFile, operation: Operation, first: u32, seed: u64) -> Layo
     let mut rng = stream(seed, &format!("foreign {}", operation.name()), 0);
     let users: Vec<u32> = (first..first + target.trials).collect();
     let batches = users.chunks(at_once).map(|users| {
-        // Any age, and any place between two probes: nothing of the application's is kept step with.
+        // Any age, and any place between two probes: in step with nothing of the application's.
         let spread_ns = target.age_up_to_ms * 1_000_000 + interval_ns;
         let age = |_: &u32| PROBES_BEFORE * interval_ns + rng.random_range(0..spread_ns);
         let logouts_ns = users.iter().map(age).collect();
@@ -132,8 +132,8 @@ impl Batch {
         self.nodes + 1
     }
 
-    /// Every request of the batch. Exchange `t * per_trial` is the logout of trial `t`, the one
-    /// after `n + 1` more its probe of node `n`; probes of nodes and trials take turns.
+    /// Every request of the batch. Exchange `t * per_trial` is the logout of trial `t`, and
+    /// `t * per_trial + 1 + n` its probe of node `n`; probes of nodes and trials take turns.
     #[must_use]
     pub fn ops(&self) -> Vec<Op> {
         let trials = self.users.len();

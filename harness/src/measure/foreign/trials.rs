@@ -55,7 +55,9 @@ impl Session<'_> {
             match kind.checked_sub(1) {
                 None => logouts[trial] = *row,
                 Some(node) => {
-                    probes[trial].push(Probed { node, written_ns: row.written_ns, seen });
+                    let Row { written_ns, done_ns, status, .. } = *row;
+                    let was_answered = status != 0;
+                    probes[trial].push(Probed { node, written_ns, done_ns, seen, was_answered });
                 }
             }
         }
