@@ -215,6 +215,7 @@ fn check_receipt(
         spin_ns: config.spin_ns,
         ping: config.ping,
         cpus: config.cpus.clone(),
+        clock_offset_s: config.clock_offset_s,
         pid,
         redis: config.redis_in_use().map(|redis| redis.settings),
     };

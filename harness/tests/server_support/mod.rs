@@ -51,6 +51,7 @@ pub(crate) fn config(
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
+        clock_offset_s: 0,
     }
 }
 
