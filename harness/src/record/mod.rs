@@ -8,6 +8,7 @@ mod bench;
 pub mod criterion;
 pub mod derived;
 mod derived_bench;
+mod derived_faults;
 mod derived_regime;
 pub mod distance;
 pub mod instrument;

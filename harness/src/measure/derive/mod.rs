@@ -4,6 +4,7 @@ mod composed;
 mod counts;
 pub mod cpu;
 mod distance;
+pub mod faults;
 pub mod latency;
 pub mod micro;
 pub mod regime;
@@ -67,6 +68,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         micro,
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
+        faults: faults::results(run),
         distance: distance::result(run),
         cpu_pairs: pairs,
     };

@@ -5,8 +5,11 @@
 //! invalidate the run. Checked at the end of a run, and again on its file.
 
 mod distance;
+mod faults;
 mod host;
 pub mod window;
+
+pub use faults::FAULT_MATRIX;
 
 use super::derive::cpu::{CpuTable, valid_slots, valid_sum};
 use super::derive::regime;
@@ -110,11 +113,12 @@ pub fn named(name: &str) -> Option<&'static Gate> {
 }
 
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
-/// failed worst or first. A run that loaded no server has none: what it timed in loops compared
-/// every answer, and stopped at the first wrong one.
+/// failed worst or first. A run that loaded no server has none but that of its faults: what it timed
+/// in loops compared every answer, and stopped at the first wrong one.
 #[must_use]
 pub fn checks(run: &Run) -> Vec<Check> {
-    let Some(plan) = &run.plan else { return vec![] };
+    let matrix = faults::check(run);
+    let Some(plan) = &run.plan else { return matrix.into_iter().collect() };
     let mut checks = vec![
         ledger(run),
         cross_count(run),
@@ -128,6 +132,7 @@ pub fn checks(run: &Run) -> Vec<Check> {
     checks.extend(host::checks(run, plan));
     checks.extend(distance::checks(run, plan));
     checks.extend(run.regimes.iter().flat_map(|regime| of_regime(run, regime)));
+    checks.extend(matrix);
     checks
 }
 
