@@ -38,7 +38,6 @@ pub(super) fn check(run: &Run) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::measure::gates::checks;
     use crate::measure::synthetic::alone;
     use crate::record::run::{FaultSeries, FaultTrial};

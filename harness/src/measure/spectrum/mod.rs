@@ -1,0 +1,3 @@
+//! What the spectrum between sessions and tokens is measured by, beyond load: faults.
+
+pub mod faults;
