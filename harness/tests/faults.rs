@@ -47,7 +47,8 @@ fn matrix(faults: &[Fault], trials: u32) -> Option<Vec<FaultSeries>> {
     let (found, missing) = measure(&common, StrategyKind::ALL, &settings, &silent).unwrap();
     missing.iter().for_each(|row| println!("not measured: {}: {}", row.what, row.reason));
     let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
-    assert_eq!(left.collect::<Vec<u32>>(), [], "processes are left behind");
+    let left: Vec<u32> = left.collect();
+    assert!(left.is_empty(), "processes are left behind: {left:?}");
     Some(found)
 }
 

@@ -12,24 +12,24 @@ use crate::record::run::FaultTrial;
 
 /// What the rows are judged by. Times in nanoseconds on the driver's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame {
+pub(super) struct Frame {
     /// The fault.
-    pub fault: Fault,
+    pub(super) fault: Fault,
     /// From a logout's acknowledgement to when it is due; `None` where nothing is revoked.
-    pub promise_ns: Option<u64>,
+    pub(super) promise_ns: Option<u64>,
     /// A promise of a time is kept to within this; one of `immediate` exactly.
-    pub tolerance_ns: u64,
+    pub(super) tolerance_ns: u64,
     /// When the fault began and ended.
-    pub span_ns: (u64, u64),
+    pub(super) span_ns: (u64, u64),
     /// When the last probe was due.
-    pub end_ns: u64,
+    pub(super) end_ns: u64,
     /// Server processes; the last one is the one that faults of one node strike.
-    pub nodes: usize,
+    pub(super) nodes: usize,
 }
 
 /// Why a trial says nothing: something was wrong before the fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Disturbed(pub String);
+pub(super) struct Disturbed(pub(super) String);
 
 /// When a request was first sent; when it was released, where it never was.
 const fn sent_ns(row: &Row) -> u64 {
@@ -40,7 +40,7 @@ const fn sent_ns(row: &Row) -> u64 {
 ///
 /// # Errors
 /// [`Disturbed`]: the trial is to be repeated.
-pub fn judge(frame: &Frame, rows: &[(Part, Row)]) -> Result<FaultTrial, Disturbed> {
+pub(super) fn judge(frame: &Frame, rows: &[(Part, Row)]) -> Result<FaultTrial, Disturbed> {
     let (begin_ns, end_ns) = frame.span_ns;
     let fault_ns = end_ns.min(frame.end_ns).saturating_sub(begin_ns);
     let mut trial = FaultTrial { fault_ns, recovered_after_ns: Some(0), ..FaultTrial::default() };
@@ -188,4 +188,164 @@ fn revoked_during(
 /// Whether a request was sent in the last moments before `end_ns`.
 const fn is_in_tail(sent_ns: u64, end_ns: u64) -> bool {
     sent_ns <= end_ns && sent_ns.saturating_add(TAIL_NS) > end_ns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::outcome::Outcome;
+
+    const MS: u64 = 1_000_000;
+    /// The logout before the fault, the begin of the fault, its end, the trial's.
+    const TIMES: [u64; 4] = [60 * MS, 300 * MS, 1_300 * MS, 2_100 * MS];
+
+    fn frame(fault: Fault) -> Frame {
+        let (span_ns, end_ns) = ((TIMES[1], TIMES[2]), TIMES[3]);
+        Frame { fault, promise_ns: Some(0), tolerance_ns: 0, span_ns, end_ns, nodes: 2 }
+    }
+
+    fn row(at_ns: u64, status: u16) -> Row {
+        Row {
+            intended_ns: at_ns,
+            dispatched_ns: at_ns,
+            written_ns: at_ns,
+            done_ns: at_ns + MS,
+            status,
+            outcome: if status == 0 { Outcome::ConnectionError } else { Outcome::Expected },
+            ..Row::NEVER_SENT
+        }
+    }
+
+    /// Two nodes, each credential presented every 20 ms and answered as `says` at that time.
+    fn rows(says: impl Fn(Role, usize, u64) -> u16) -> Vec<(Part, Row)> {
+        let mut rows = vec![
+            (Part::LogoutBefore, row(TIMES[0], 200)),
+            (Part::LogoutDuring, row(TIMES[1] + 50 * MS, 200)),
+        ];
+        for role in Role::ALL {
+            for node in 0..2 {
+                for at_ns in (0..TIMES[3]).step_by(20 * MS as usize) {
+                    rows.push((Part::Probe(role, node), row(at_ns, says(role, node, at_ns))));
+                }
+            }
+        }
+        rows
+    }
+
+    /// What a strategy answers that nothing can shake.
+    fn right(role: Role, at_ns: u64) -> u16 {
+        let out_ns = match role {
+            Role::Valid => u64::MAX,
+            Role::RevokedBefore => TIMES[0],
+            Role::RevokedDuring => TIMES[1] + 50 * MS,
+        };
+        if at_ns <= out_ns { 200 } else { 401 }
+    }
+
+    #[test]
+    fn what_nothing_can_shake_is_counted_and_blameless() {
+        for fault in Fault::ALL {
+            let found = judge(&frame(fault), &rows(|role, _, at| right(role, at))).unwrap();
+            let bad = [found.revoked_before_admitted, found.revoked_during_admitted];
+            assert_eq!((bad, found.last_wrong_allow_ns), ([0, 0], None));
+            assert_eq!(
+                (found.valid_denied, found.valid_unavailable, found.valid_cut_off),
+                (0, 0, 0)
+            );
+            assert_eq!(found.recovered_after_ns, Some(0));
+            assert_eq!((found.valid_presented, found.fault_ns), (180, 1_000 * MS));
+            assert_eq!(found.revoked_during_presented, 2 * 87);
+            assert!(found.revoked_before_presented > 170 && !found.open_at_end);
+            assert_eq!(found.revocations_acknowledged, 1);
+        }
+    }
+
+    #[test]
+    fn one_node_that_is_out_of_reach_is_closed_and_its_recovery_is_timed() {
+        let found = rows(|role, node, at| match (role, node) {
+            (Role::Valid, 1) if (TIMES[1]..TIMES[2] + 200 * MS).contains(&at) => 503,
+            _ => right(role, at),
+        });
+        let found = judge(&frame(Fault::Partition), &found).unwrap();
+        assert_eq!((found.valid_unavailable, found.recovered_after_ns), (60, Some(200 * MS)));
+        let never = rows(|role, node, at| {
+            if role == Role::Valid && node == 1 && at > TIMES[1] { 401 } else { right(role, at) }
+        });
+        let never = judge(&frame(Fault::StoreLost), &never).unwrap();
+        assert_eq!((never.valid_denied > 80, never.recovered_after_ns), (true, None));
+    }
+
+    #[test]
+    fn a_missed_revocation_is_late_or_open_and_an_undone_one_revives() {
+        let admitted = |who: Role, from_ns: u64, to_ns: u64, fault| {
+            let rows = rows(|role, _, at| {
+                let wrong = role == who && (from_ns..to_ns).contains(&at);
+                if wrong { 200 } else { right(role, at) }
+            });
+            judge(&frame(fault), &rows).unwrap()
+        };
+        let (begin, end, last) = (TIMES[1], TIMES[2], TIMES[3]);
+        let late = admitted(Role::RevokedDuring, begin, begin + 400 * MS, Fault::FeedSilent);
+        assert!(!late.open_at_end && !late.revived_at_end);
+        assert_eq!(late.last_wrong_allow_ns, Some(380 * MS - 51 * MS));
+        let open = admitted(Role::RevokedDuring, begin, end, Fault::FeedSilent);
+        assert!(open.open_at_end && !open.revived_at_end);
+        // Admitted for want of a store, refused again once it is back.
+        let open = admitted(Role::RevokedBefore, begin, end, Fault::StoreDown);
+        assert!(open.open_at_end && !open.revived_at_end && open.revoked_before_admitted == 98);
+        let revived = admitted(Role::RevokedBefore, end, last, Fault::StoreLost);
+        assert!(revived.revived_at_end && revived.revoked_during_admitted == 0);
+        let missed = admitted(Role::RevokedDuring, begin, last, Fault::StoreLost);
+        assert!(missed.open_at_end && !missed.revived_at_end);
+    }
+
+    #[test]
+    fn a_process_that_restarts_is_apart_from_what_it_does_afterwards() {
+        let cut = rows(|role, node, at| match node {
+            1 if (TIMES[1]..TIMES[2]).contains(&at) => 0,
+            _ => right(role, at),
+        });
+        let restarted = judge(&frame(Fault::NodeRestart), &cut).unwrap();
+        assert_eq!((restarted.valid_cut_off, restarted.valid_unavailable), (50, 0));
+        assert_eq!(restarted.recovered_after_ns, Some(0));
+        let struck = judge(&frame(Fault::Partition), &cut).unwrap();
+        assert_eq!((struck.valid_cut_off, struck.valid_unavailable), (0, 50));
+    }
+
+    #[test]
+    fn what_was_wrong_before_the_fault_says_nothing_about_it() {
+        let good = || rows(|role, _, at| right(role, at));
+        let early = rows(|role, _, at| if at == 100 * MS { 503 } else { right(role, at) });
+        assert!(judge(&frame(Fault::StoreDown), &early).is_err());
+        let kept = rows(|role, _, at| if at == 200 * MS { 200 } else { right(role, at) });
+        assert!(judge(&frame(Fault::StoreDown), &kept).is_err());
+        // A promise of a time is not broken before that time.
+        let later = Frame { promise_ns: Some(150 * MS), ..frame(Fault::StoreDown) };
+        assert!(judge(&later, &kept).is_ok());
+        let undue = Frame { promise_ns: Some(500 * MS), ..frame(Fault::StoreDown) };
+        assert!(judge(&undue, &good()).is_err());
+        let mut refused = good();
+        refused[0].1.status = 503;
+        assert!(judge(&frame(Fault::StoreDown), &refused).is_err());
+        let nothing = Frame { promise_ns: None, ..frame(Fault::StoreDown) };
+        assert_eq!(judge(&nothing, &refused).unwrap().revoked_before_presented, 0);
+    }
+
+    #[test]
+    fn a_logout_that_was_refused_revokes_nothing() {
+        for (status, counted) in [(503, [0, 1, 0]), (0, [0, 1, 0]), (401, [0, 0, 1])] {
+            let mut rows = rows(|role, _, at| match role {
+                Role::RevokedDuring => 200,
+                Role::Valid | Role::RevokedBefore => right(role, at),
+            });
+            rows[1].1.status = status;
+            let found = judge(&frame(Fault::StoreDown), &rows).unwrap();
+            let all = [
+                found.revocations_acknowledged,
+                found.revocations_refused,
+                found.revocations_denied,
+            ];
+            assert_eq!((all, found.revoked_during_presented), (counted, 0));
+        }
+    }
 }

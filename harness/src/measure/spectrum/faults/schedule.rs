@@ -9,7 +9,7 @@ use crate::load::wallet::Account;
 
 /// A credential of a trial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Role {
+pub(super) enum Role {
     /// Good all the time.
     Valid,
     /// Revoked before the fault, and due before it.
@@ -20,12 +20,12 @@ pub enum Role {
 
 impl Role {
     /// Every role, the good one first.
-    pub const ALL: [Self; 3] = [Self::Valid, Self::RevokedBefore, Self::RevokedDuring];
+    pub(super) const ALL: [Self; 3] = [Self::Valid, Self::RevokedBefore, Self::RevokedDuring];
 }
 
 /// What an exchange is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Part {
+pub(super) enum Part {
     /// The logout before the fault.
     LogoutBefore,
     /// The logout during the fault.
@@ -37,29 +37,29 @@ pub enum Part {
 /// One strategy's accounts, a node each, and its credentials by role: the good one alone where
 /// nothing can be revoked.
 #[derive(Clone, Debug)]
-pub struct Cast {
+pub(super) struct Cast {
     /// The nodes, the one that logs in and out first.
-    pub accounts: Vec<Account>,
+    pub(super) accounts: Vec<Account>,
     /// The credentials.
-    pub credentials: Vec<String>,
+    pub(super) credentials: Vec<String>,
 }
 
 /// A trial, ready to be executed. `parts[i]` says for whom (by its place in the cast) and for what
 /// exchange `i` is.
 #[derive(Debug)]
-pub struct Script {
+pub(super) struct Script {
     /// What is asked.
-    pub exchanges: Vec<Exchange>,
+    pub(super) exchanges: Vec<Exchange>,
     /// For whom and for what.
-    pub parts: Vec<(usize, Part)>,
+    pub(super) parts: Vec<(usize, Part)>,
     /// When.
-    pub ops: Vec<Op>,
+    pub(super) ops: Vec<Op>,
 }
 
 impl Script {
     /// Writes the trial of that number.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         casts: &[Cast],
         shape: &Shape,
         fault: Fault,

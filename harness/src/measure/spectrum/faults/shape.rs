@@ -6,10 +6,10 @@ use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Fault, FaultOutcome, Revocation, Scope, StoreKind};
 
 /// Server processes that share the store and the keys.
-pub const NODES: usize = 2;
+pub(super) const NODES: usize = 2;
 /// So long before its end a fault, or a trial, is asked whether what was revoked is still good. An
 /// answer may come from after the end when the store was waited for: longer than that wait.
-pub const TAIL_NS: u64 = 350 * MS;
+pub(super) const TAIL_NS: u64 = 350 * MS;
 
 const MS: u64 = 1_000_000;
 /// The credential that is revoked before the fault is used until then.
@@ -33,26 +33,26 @@ const FILL_NS: u64 = 1_500 * MS;
 const CUT_OFFSETS_NS: [u64; 8] = [MS / 2, 20 * MS, 2 * MS, 50 * MS, MS, 10 * MS, 5 * MS, 100 * MS];
 
 /// How far the clock of a node is behind, seconds.
-pub const BEHIND_S: i64 = 30;
+pub(super) const BEHIND_S: i64 = 30;
 
 /// The times of one trial, nanoseconds from its begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Shape {
+pub(super) struct Shape {
     /// The logout before the fault.
-    pub logout_before_ns: u64,
+    pub(super) logout_before_ns: u64,
     /// The fault.
-    pub fault_at_ns: u64,
+    pub(super) fault_at_ns: u64,
     /// How long it lasts; 0 for one that strikes at an instant.
-    pub fault_ns: u64,
+    pub(super) fault_ns: u64,
     /// The last probe.
-    pub end_ns: u64,
+    pub(super) end_ns: u64,
 }
 
 impl Shape {
     /// The times of a trial of `fault` in which `kinds` take part: long enough for each to keep
     /// what it promises and to show that it goes no further than it declares.
     #[must_use]
-    pub fn of(fault: Fault, kinds: &[StrategyKind]) -> Self {
+    pub(super) fn of(fault: Fault, kinds: &[StrategyKind]) -> Self {
         let bound_ns = kinds.iter().filter_map(|k| promise_ns(*k)).max().unwrap_or(0);
         let late_ns = kinds.iter().map(|k| needed_ns(fault, *k)).max().unwrap_or(0);
         let shown_ns = late_ns + TAIL_NS + BEYOND_NS;
@@ -71,7 +71,7 @@ impl Shape {
 
     /// When the logout during the fault is sent in the trial of that number.
     #[must_use]
-    pub const fn logout_during_ns(&self, fault: Fault, trial: usize) -> u64 {
+    pub(super) const fn logout_during_ns(&self, fault: Fault, trial: usize) -> u64 {
         let offset_ns = match fault {
             Fault::FeedCut => CUT_OFFSETS_NS[trial % CUT_OFFSETS_NS.len()],
             // While the store is being written full, so that the entry is lost as well.
@@ -89,7 +89,7 @@ impl Shape {
 
 /// Whether the fault has an end of its own, before which it is asked what is still good.
 #[must_use]
-pub const fn lasts(fault: Fault) -> bool {
+pub(super) const fn lasts(fault: Fault) -> bool {
     match fault {
         Fault::FeedSilent | Fault::Partition | Fault::StoreDown | Fault::ClockBehind => true,
         Fault::FeedCut | Fault::StoreLost | Fault::StoreEvicts | Fault::NodeRestart => false,
@@ -98,7 +98,7 @@ pub const fn lasts(fault: Fault) -> bool {
 
 /// From a logout's acknowledgement to when it is due; `None` where it waits for expiry.
 #[must_use]
-pub fn promise_ns(kind: StrategyKind) -> Option<u64> {
+pub(super) fn promise_ns(kind: StrategyKind) -> Option<u64> {
     match kind.properties().revoke {
         Revocation::Immediate => Some(0),
         Revocation::Within(bound) => Some(in_ns(bound)),
@@ -108,7 +108,7 @@ pub fn promise_ns(kind: StrategyKind) -> Option<u64> {
 
 /// The bound of a declared `open-for`.
 #[must_use]
-pub fn open_for_ns(fault: Fault, kind: StrategyKind) -> Option<u64> {
+pub(super) fn open_for_ns(fault: Fault, kind: StrategyKind) -> Option<u64> {
     match kind.properties().faults.of(fault) {
         FaultOutcome::OpenFor(bound) => Some(in_ns(bound)),
         FaultOutcome::Unaffected
@@ -130,19 +130,19 @@ fn in_ns(bound: Duration) -> u64 {
 
 /// Server processes of a strategy: one, where a credential is good on its issuer alone.
 #[must_use]
-pub fn nodes_of(kind: StrategyKind) -> usize {
+pub(super) fn nodes_of(kind: StrategyKind) -> usize {
     if kind.properties().scope == Scope::Node { 1 } else { NODES }
 }
 
 /// Streams of probes: each credential on each node.
 #[must_use]
-pub fn streams_of(kind: StrategyKind) -> usize {
+pub(super) fn streams_of(kind: StrategyKind) -> usize {
     nodes_of(kind) * if promise_ns(kind).is_some() { 3 } else { 1 }
 }
 
 /// Why the fault cannot be brought about for a strategy, where it cannot: it strikes at Redis.
 #[must_use]
-pub fn obstacle(fault: Fault, kind: StrategyKind) -> Option<String> {
+pub(super) fn obstacle(fault: Fault, kind: StrategyKind) -> Option<String> {
     let store = kind.properties().store?;
     let is_elsewhere = match fault {
         Fault::NodeRestart | Fault::ClockBehind => false,
@@ -161,7 +161,7 @@ pub fn obstacle(fault: Fault, kind: StrategyKind) -> Option<String> {
 /// Sorts `kinds` into groups that are struck together: those that take about as long side by side,
 /// no group probed more often than `rate_max` times a second.
 #[must_use]
-pub fn groups(
+pub(super) fn groups(
     fault: Fault,
     mut kinds: Vec<StrategyKind>,
     interval_ns: u64,

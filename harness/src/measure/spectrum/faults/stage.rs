@@ -30,14 +30,14 @@ const HEAL_WAIT: Duration = Duration::from_millis(100);
 
 /// A strategy on stage.
 #[derive(Debug)]
-pub struct Player {
+pub(super) struct Player {
     /// The strategy.
-    pub kind: StrategyKind,
+    pub(super) kind: StrategyKind,
     /// Its servers; the last one is the one that faults of one node strike.
-    pub servers: Vec<ServerChild>,
+    pub(super) servers: Vec<ServerChild>,
     configs: Vec<ServeConfig>,
     /// The way that a fault cuts, where it cuts one.
-    pub line: Option<DelayLine>,
+    pub(super) line: Option<DelayLine>,
 }
 
 impl Player {
@@ -86,7 +86,7 @@ impl Player {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn restart(&mut self, node: usize) -> anyhow::Result<()> {
+    pub(super) fn restart(&mut self, node: usize) -> anyhow::Result<()> {
         let name = self.kind.name();
         self.servers[node]
             .restart(&self.configs[node])
@@ -96,22 +96,22 @@ impl Player {
 
 /// What a fault strikes.
 #[derive(Debug)]
-pub struct Scene {
-    /// The store.
-    pub victim: Victim,
+pub(super) struct Scene {
     /// The strategies.
-    pub players: Vec<Player>,
+    pub(super) players: Vec<Player>,
+    /// The store.
+    pub(super) victim: Victim,
 }
 
 /// A scene and the driver that probes it. The driver goes first, the servers next, the store last.
 #[derive(Debug)]
-pub struct Stage {
+pub(super) struct Stage {
     /// The driver.
-    pub driver: Driver,
+    pub(super) driver: Driver,
     /// The accounts of each player, a node each.
-    pub accounts: Vec<Vec<Account>>,
+    pub(super) accounts: Vec<Vec<Account>>,
     /// What the fault strikes.
-    pub scene: Scene,
+    pub(super) scene: Scene,
     fault: Fault,
     /// Logins so far: each trial has subjects of its own.
     rounds: u64,
@@ -122,7 +122,7 @@ impl Stage {
     ///
     /// # Errors
     /// When a server does not start, or cannot be connected to.
-    pub fn set(
+    pub(super) fn set(
         common: &Common<'_>,
         kinds: &[StrategyKind],
         fault: Fault,
@@ -150,7 +150,7 @@ impl Stage {
             }
             accounts.push(own);
         }
-        let scene = Scene { victim: Victim::new(redis), players };
+        let scene = Scene { players, victim: Victim::new(redis) };
         Ok(Self { driver, accounts, scene, fault, rounds: 0 })
     }
 
@@ -159,7 +159,7 @@ impl Stage {
     ///
     /// # Errors
     /// When a strategy does not serve even then.
-    pub fn cast(&mut self, common: &Common<'_>) -> anyhow::Result<Vec<Cast>> {
+    pub(super) fn cast(&mut self, common: &Common<'_>) -> anyhow::Result<Vec<Cast>> {
         let mut found: Vec<Option<Cast>> = vec![None; self.accounts.len()];
         for attempt in 0..2 * HEAL_TRIES {
             let missing: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use authbench::store::redis::FEED_NAME;
 use authbench_fixture::PrivateRedis;
 use nix::sys::signal::{Signal, kill};
@@ -29,21 +29,15 @@ const FILL_LIMIT: Duration = Duration::from_millis(2_500);
 
 /// The private server, to be struck.
 #[derive(Debug)]
-pub struct Victim {
+pub(super) struct Victim {
     redis: PrivateRedis,
 }
 
 impl Victim {
     /// Takes over a private server.
     #[must_use]
-    pub const fn new(redis: PrivateRedis) -> Self {
+    pub(super) const fn new(redis: PrivateRedis) -> Self {
         Self { redis }
-    }
-
-    /// The server.
-    #[must_use]
-    pub const fn redis(&self) -> &PrivateRedis {
-        &self.redis
     }
 
     fn connect(&self) -> anyhow::Result<Connection> {
@@ -58,7 +52,7 @@ impl Victim {
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub fn feeds(&self) -> anyhow::Result<Feeds> {
+    pub(super) fn feeds(&self) -> anyhow::Result<Feeds> {
         let mut connection = self.connect()?;
         let clients: String = cmd("CLIENT").arg("LIST").query(&mut connection)?;
         let name = format!("name={FEED_NAME}");
@@ -72,7 +66,7 @@ impl Victim {
     ///
     /// # Errors
     /// When there is no such process.
-    pub fn freeze(&self) -> anyhow::Result<Frozen> {
+    pub(super) fn freeze(&self) -> anyhow::Result<Frozen> {
         let pid = Pid::from_raw(self.redis.pid());
         kill(pid, Signal::SIGSTOP).context("the private Redis cannot be stopped")?;
         Ok(Frozen(pid))
@@ -82,17 +76,18 @@ impl Victim {
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn lose(&mut self) -> anyhow::Result<()> {
+    pub(super) fn lose(&mut self) -> anyhow::Result<()> {
         Ok(self.redis.restart()?)
     }
 
     /// Sets a memory limit and writes until everything that was there has been evicted once, then
     /// takes both back. Redis evicts the least recently used of a sample, to the second: what is
-    /// read all the time is as young as the junk, and drawn as often as that.
+    /// read all the time is as young as the junk, and drawn as often as that. Says how many entries
+    /// survived all that is written at the most.
     ///
     /// # Errors
-    /// When Redis does not answer, or an entry survived all that is written at the most.
-    pub fn evict(&self) -> anyhow::Result<u64> {
+    /// When Redis does not answer.
+    pub(super) fn evict(&self) -> anyhow::Result<usize> {
         let mut connection = self.connect()?;
         let mut planted: Vec<Vec<u8>> = cmd("KEYS").arg("*").query(&mut connection)?;
         let memory: String = cmd("INFO").arg("memory").query(&mut connection)?;
@@ -108,7 +103,7 @@ impl Victim {
             for number in written..written + JUNK_AT_ONCE {
                 batch.add_command(Cmd::set(junk_name(number), &junk[..])).ignore();
             }
-            // Asking whether a key is there does not make it young (OBJECT and EXISTS do not touch).
+            // EXISTS does not make a key young.
             planted.iter().for_each(|key| {
                 batch.add_command(Cmd::exists(&key[..]));
             });
@@ -123,13 +118,7 @@ impl Victim {
             let names = (from..written.min(from + 1_000)).map(junk_name);
             cmd("UNLINK").arg(names.collect::<Vec<String>>()).query::<()>(&mut connection)?;
         }
-        ensure!(
-            planted.is_empty(),
-            "{} entries survived {} MB of junk",
-            planted.len(),
-            (written * JUNK_BYTES as u64) >> 20
-        );
-        Ok(written)
+        Ok(planted.len())
     }
 }
 
@@ -142,7 +131,7 @@ fn set(connection: &mut Connection, name: &str, value: &str) -> anyhow::Result<(
 }
 
 /// The connections that were fed a moment ago.
-pub struct Feeds {
+pub(super) struct Feeds {
     connection: Connection,
     ids: Vec<String>,
 }
@@ -159,7 +148,7 @@ impl Feeds {
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub fn cut(mut self) -> anyhow::Result<usize> {
+    pub(super) fn cut(mut self) -> anyhow::Result<usize> {
         let mut batch = pipe();
         for id in &self.ids {
             batch.cmd("CLIENT").arg("KILL").arg("ID").arg(id).ignore();
@@ -173,7 +162,7 @@ impl Feeds {
 
 /// A stopped process, which goes on when this is dropped.
 #[derive(Debug)]
-pub struct Frozen(Pid);
+pub(super) struct Frozen(Pid);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
@@ -208,7 +197,7 @@ mod tests {
             }
             evicting.join().unwrap()
         });
-        assert!(hot.unwrap() > 0);
+        assert_eq!(hot.unwrap(), 0, "some survived");
         let left: u64 = cmd("DBSIZE").query(&mut connection).unwrap();
         assert_eq!(left, 0, "the junk is taken away too");
         let limit: Vec<String> =

@@ -11,13 +11,13 @@ use crate::os::timer::Clock;
 
 /// When the fault began and ended for each strategy, nanoseconds on the driver's clock. One that
 /// never ends does so at the end of time.
-pub type Spans = Vec<(u64, u64)>;
+pub(super) type Spans = Vec<(u64, u64)>;
 
 /// Brings `fault` about at `at_ns` of `clock`, for `length_ns` where it lasts.
 ///
 /// # Errors
 /// When it cannot be brought about, or not be undone.
-pub fn strike(
+pub(super) fn strike(
     scene: &mut Scene,
     fault: Fault,
     clock: Clock,
@@ -60,7 +60,10 @@ pub fn strike(
         Fault::StoreEvicts => {
             wait(clock, at_ns);
             let begin_ns = clock.now_ns();
-            scene.victim.evict()?;
+            let survivors = scene.victim.evict()?;
+            if survivors > 0 {
+                eprintln!("note: {survivors} entries survived in a store that was written full");
+            }
             (begin_ns, clock.now_ns())
         }
         Fault::NodeRestart => {
