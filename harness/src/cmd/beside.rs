@@ -120,6 +120,7 @@ fn config() -> ServeConfig {
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
+        clock_offset_s: 0,
     }
 }
 

@@ -151,6 +151,7 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
         spin_ns: u64::from(args.spin_us) * 1_000,
         ping: false,
         cpus: Vec::new(),
+        clock_offset_s: 0,
     })
 }
 

@@ -75,6 +75,7 @@ impl Common<'_> {
             spin_ns: arm.record.spin_ns + sabotage::extra_spin_ns(self.sabotage, arm.record.role),
             ping: arm.record.store_pings > 0,
             cpus: self.server_cpus.clone(),
+            clock_offset_s: 0,
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
 pub use super::derived_lag::{LagLawResult, MassResult, RevocationLagResult};
+pub use super::derived_faults::FaultResult;
 pub use super::derived_regime::{CountResult, RegimeArm, RegimeResult};
 pub use super::distance::{
     CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,
@@ -76,6 +77,9 @@ pub struct Derived {
     /// Many logouts at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mass: Vec<MassResult>,
+    /// What faults made of requests, against what was declared of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultResult>,
     /// The store at a distance, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<DistanceResult>,

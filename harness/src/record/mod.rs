@@ -9,6 +9,7 @@ pub mod criterion;
 pub mod derived;
 mod derived_bench;
 mod derived_lag;
+mod derived_faults;
 mod derived_regime;
 pub mod distance;
 pub mod foreign;

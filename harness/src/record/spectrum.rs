@@ -42,29 +42,43 @@ pub struct FaultSeries {
     pub declared: String,
     /// The bound of `open-for`, nanoseconds.
     pub open_for_ns: Option<u64>,
+    /// From a logout's acknowledgement to when it is due, by promise, nanoseconds; `null` where it
+    /// waits for expiry and no credential counts as revoked.
+    pub promise_ns: Option<u64>,
     /// Server processes that shared the store.
     pub nodes: u32,
     /// From one probe of a credential on a node to its next, nanoseconds: the resolution.
     pub probe_interval_ns: u64,
-    /// How long the fault lasted, nanoseconds; 0 for one that strikes at an instant.
+    /// How long the fault lasts by plan, nanoseconds; 0 for one that strikes at an instant.
     pub fault_ns: u64,
+    /// Trials that were thrown away and repeated, because something failed before the fault or the
+    /// prober was late.
+    pub disturbed: u32,
     /// The trials.
     pub trials: Vec<FaultTrial>,
 }
 
 /// One fault. Requests are counted by when they were first sent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultTrial {
+    /// How long the fault lasted, nanoseconds: of a restart, until the new process answered.
+    pub fault_ns: u64,
     /// Requests with a credential revoked, with its revocation due, before the fault.
     pub revoked_before_presented: u64,
     /// Of these, those admitted: wrong allows by a revocation that was undone.
     pub revoked_before_admitted: u64,
+    /// Whether that credential was still admitted when the trial ended, the fault long over.
+    pub revived_at_end: bool,
     /// Requests with a credential revoked during the fault, sent after its revocation was due.
     pub revoked_during_presented: u64,
     /// Of these, those admitted: wrong allows by a revocation that was missed.
     pub revoked_during_admitted: u64,
-    /// From when a revocation was due to the last wrong allow, nanoseconds; `null` without one.
+    /// Whether a revoked credential was still admitted when the fault ended: when the trial ended,
+    /// where the fault strikes at an instant and a revocation during it is meant.
+    pub open_at_end: bool,
+    /// From when a revocation was due, or from the begin of the fault where that is later, to the
+    /// last wrong allow, nanoseconds; `null` without one.
     pub last_wrong_allow_ns: Option<u64>,
     /// Requests with a good credential, during the fault and after it.
     pub valid_presented: u64,
@@ -72,13 +86,18 @@ pub struct FaultTrial {
     pub valid_denied: u64,
     /// Of these, those not judged (503), not answered or cut off.
     pub valid_unavailable: u64,
+    /// Of the requests with a good credential, those cut off by the restart of the very process
+    /// that they went to: the fault itself, and in none of the figures above.
+    pub valid_cut_off: u64,
     /// From the fault's end to the first of the good requests after which none failed,
     /// nanoseconds; 0 when none failed, `null` when they failed to the end.
     pub recovered_after_ns: Option<u64>,
     /// Logouts acknowledged during the fault.
     pub revocations_acknowledged: u64,
-    /// Logouts answered by an outage during the fault: not wrong, but not done.
+    /// Logouts answered by an outage, or not at all, during the fault: not wrong, but not done.
     pub revocations_refused: u64,
+    /// Logouts during the fault whose credential was denied: it was not good any more.
+    pub revocations_denied: u64,
 }
 
 /// One single-use credential presented many times at once, again and again. Counts are exact.

@@ -87,6 +87,7 @@ pub fn server_config(kind: StrategyKind, spin_ns: u64, redis: Option<RedisConfig
         spin_ns,
         ping: false,
         cpus: Vec::new(),
+        clock_offset_s: 0,
     }
 }
 

@@ -24,20 +24,23 @@ pub(super) struct App<S> {
     pub(super) spin_ns: u64,
     /// The store that each `GET /me` pings beyond its work.
     pub(super) pinged: Option<RedisHandle>,
+    /// How far its time of day is ahead of the system's, seconds.
+    pub(super) clock_offset_s: i64,
 }
 
 impl<S: AuthStrategy> App<S> {
+    /// The time of day, read once per request: the strategies read none.
+    pub(super) fn now(&self) -> UnixTime {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let system_s = since.map_or(0, |elapsed| elapsed.as_secs());
+        UnixTime(system_s.saturating_add_signed(self.clock_offset_s))
+    }
+
     /// Counts a refusal and yields what the client may see of it.
     pub(super) fn refuse(&self, why: &AuthError) -> Refusal {
         self.tally.refused(why);
         Refusal::of(why, self.carrier)
     }
-}
-
-/// The system clock, read once per request: the strategies read none.
-pub(super) fn unix_now() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime(since.map_or(0, |elapsed| elapsed.as_secs()))
 }
 
 /// An admitted request's principal. A handler that takes it cannot be reached without one.
@@ -55,7 +58,7 @@ impl<S: AuthStrategy> FromRequestParts<Arc<App<S>>> for Authenticated {
         app: &Arc<App<S>>,
     ) -> Result<Self, Self::Rejection> {
         app.tally.requests.add_one();
-        let now = unix_now();
+        let now = app.now();
         let judged = match carrier::credential(app.carrier, &parts.headers) {
             Ok(credential) => app.strategy.authenticate(credential, now).await,
             Err(denial) => Err(denial.into()),

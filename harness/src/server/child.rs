@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -33,6 +33,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// A running server; gone when dropped.
 #[derive(Debug)]
 pub struct ServerChild {
+    program: PathBuf,
     process: Process,
     ready: ServeReady,
     receipt: Receipt,
@@ -64,8 +65,28 @@ impl ServerChild {
             Ok((ready, receipt))
         });
         match started {
-            Ok((ready, receipt)) => Ok(Self { process, ready, receipt }),
+            Ok((ready, receipt)) => {
+                Ok(Self { program: program.to_owned(), process, ready, receipt })
+            }
             Err(why) => Err(process.explain(&why).context(format!("the server of `{name}`"))),
+        }
+    }
+
+    /// Ends the process and starts another from the same file, as `config` says; returns once it
+    /// is ready. Its receipt is not asked for: that takes longer than the start, and the file and
+    /// the configuration were checked when it was started first.
+    ///
+    /// # Errors
+    /// What the server printed when it did not start.
+    pub fn restart(&mut self, config: &ServeConfig) -> anyhow::Result<()> {
+        self.process.end();
+        let mut process = Process::start(&self.program)?;
+        match process.configure(config) {
+            Ok(ready) => {
+                (self.process, self.ready) = (process, ready);
+                Ok(())
+            }
+            Err(why) => Err(process.explain(&why).context("a server that was started again")),
         }
     }
 
@@ -215,6 +236,7 @@ fn check_receipt(
         spin_ns: config.spin_ns,
         ping: config.ping,
         cpus: config.cpus.clone(),
+        clock_offset_s: config.clock_offset_s,
         pid,
         redis: config.redis_in_use().map(|redis| redis.settings),
         postgres: config.postgres_in_use().map(ToString::to_string),

@@ -51,6 +51,10 @@ pub struct ServeConfig {
     pub ping: bool,
     /// The processors this server may run on; empty for all.
     pub cpus: Vec<u32>,
+    /// How far the time of day that strategies are told is ahead of the system's, seconds; below
+    /// zero it is behind. `jsonwebtoken` looks at `exp` by the system's own time all the same.
+    #[serde(default)]
+    pub clock_offset_s: i64,
 }
 
 impl ServeConfig {
@@ -252,6 +256,7 @@ mod tests {
             spin_ns: 0,
             ping: false,
             cpus: Vec::new(),
+            clock_offset_s: 0,
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Receipt {
     pub ping: bool,
     /// The processors it may run on; empty for all.
     pub cpus: Vec<u32>,
+    /// How far its time of day is ahead of the system's, seconds.
+    pub clock_offset_s: i64,
     /// The server's process id.
     pub pid: u32,
     /// How it talks to Redis; `null` when its strategy has no use for it.
@@ -103,6 +105,7 @@ impl Control {
             spin_ns: config.spin_ns,
             ping: config.ping,
             cpus: config.cpus.clone(),
+            clock_offset_s: config.clock_offset_s,
             pid: std::process::id(),
             redis: config.redis_in_use().map(|redis| redis.settings),
             postgres: config.postgres_in_use().map(ToString::to_string),

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::app::{App, unix_now};
+use super::app::App;
 use super::config::{RedisConfig, ServeConfig, ServeReady};
 use super::control::{self, Control};
 use super::counters::Tally;
@@ -106,6 +106,7 @@ where
             tally: Arc::clone(&tally),
             spin_ns: config.spin_ns,
             pinged,
+            clock_offset_s: config.clock_offset_s,
         });
         stop_on_signals(&stop)?;
         let mut listeners = JoinSet::new();
@@ -159,7 +160,7 @@ async fn sweep<S: AuthStrategy>(app: Arc<App<S>>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        app.strategy.sweep(unix_now());
+        app.strategy.sweep(app.now());
     }
 }
 

@@ -15,7 +15,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::app::{App, Authenticated, unix_now};
+use super::app::{App, Authenticated};
 use super::carrier;
 use super::reply::{self, Refusal};
 use crate::os::cpu;
@@ -74,7 +74,7 @@ async fn login<S: AuthStrategy>(
     let Some(subject) = parse_login(&body) else {
         return reply::error(StatusCode::BAD_REQUEST, "subject_expected");
     };
-    let now = unix_now();
+    let now = app.now();
     match app.strategy.issue(subject, now).await {
         Ok(grant) => {
             app.tally.logins.add_one();
@@ -99,7 +99,7 @@ async fn me<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) -> Respo
 /// Trades the credential for a fresh one, in the same carrier, where the strategy renews.
 async fn refresh<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> Response {
     app.tally.requests.add_one();
-    let now = unix_now();
+    let now = app.now();
     let renewed = match carrier::credential(app.carrier, &headers) {
         Ok(credential) => app.strategy.refresh(credential, now).await,
         Err(denial) => Err(denial.into()),
@@ -116,7 +116,7 @@ async fn refresh<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> 
 
 async fn logout<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> Response {
     app.tally.requests.add_one();
-    let now = unix_now();
+    let now = app.now();
     let revoked = match carrier::credential(app.carrier, &headers) {
         Ok(credential) => app.strategy.revoke(credential, now).await,
         Err(denial) => Err(denial.into()),
@@ -228,8 +228,14 @@ mod tests {
         for carrier in [Carrier::Bearer, Carrier::Cookie] {
             let tally = Arc::new(Tally::default());
             let tally_too = Arc::clone(&tally);
-            let app =
-                App { strategy: Renewing, carrier, tally: tally_too, spin_ns: 0, pinged: None };
+            let app = App {
+                strategy: Renewing,
+                carrier,
+                tally: tally_too,
+                spin_ns: 0,
+                pinged: None,
+                clock_offset_s: 0,
+            };
             let app = Arc::new(app);
             let ask = async |credential: &str| {
                 let (name, value) = match carrier {

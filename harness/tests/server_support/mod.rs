@@ -57,6 +57,7 @@ pub(crate) fn config(
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
+        clock_offset_s: 0,
     }
 }
 

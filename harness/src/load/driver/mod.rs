@@ -149,6 +149,12 @@ impl Driver {
         self.core.clock.now_ns()
     }
 
+    /// That clock, for those who act beside the driver.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.core.clock
+    }
+
     /// Makes the driver's thread freeze once in the next [`execute`](Self::execute), `after` its
     /// begin and for `length`: a fault whose mark on every stamp is known. An execution that ends
     /// before is not frozen, nor is a later one.

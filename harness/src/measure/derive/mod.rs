@@ -4,6 +4,7 @@ mod composed;
 mod counts;
 pub mod cpu;
 mod distance;
+pub mod faults;
 pub mod latency;
 pub mod law;
 pub mod micro;
@@ -69,6 +70,7 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         revocation_cost: revocation::costs(run),
         revocation_lag: revocation::lags(run),
         mass: revocation::masses(run),
+        faults: faults::results(run),
         distance: distance::result(run),
         cpu_pairs: pairs,
     };

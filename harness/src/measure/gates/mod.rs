@@ -5,8 +5,11 @@
 //! invalidate the run. Checked at the end of a run, and again on its file.
 
 mod distance;
+mod faults;
 mod host;
 pub mod window;
+
+pub use faults::FAULT_MATRIX;
 
 use super::derive::cpu::{CpuTable, valid_slots, valid_sum};
 use super::derive::{law, regime};
@@ -110,14 +113,15 @@ pub fn named(name: &str) -> Option<&'static Gate> {
 }
 
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
-/// failed worst or first. A run that loaded no server has none: what it timed in loops compared
-/// every answer, and stopped at the first wrong one.
+/// failed worst or first. A run that loaded no server has none but that of its faults: what it timed
+/// in loops compared every answer, and stopped at the first wrong one.
 #[must_use]
 pub fn checks(run: &Run) -> Vec<Check> {
-    let Some(plan) = &run.plan else { return vec![] };
+    let declared = [law::check(run), faults::check(run)].into_iter().flatten();
+    let Some(plan) = &run.plan else { return declared.collect() };
     if plan.blocks == 0 {
-        // Servers were compared with what they promise, not with each other.
-        return law::check(run).into_iter().collect();
+        // Servers were compared with what they declare, not with each other.
+        return declared.collect();
     }
     let mut checks = vec![
         ledger(run),
@@ -132,7 +136,7 @@ pub fn checks(run: &Run) -> Vec<Check> {
     checks.extend(host::checks(run, plan));
     checks.extend(distance::checks(run, plan));
     checks.extend(run.regimes.iter().flat_map(|regime| of_regime(run, regime)));
-    checks.extend(law::check(run));
+    checks.extend(declared);
     checks
 }
 

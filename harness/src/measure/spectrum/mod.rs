@@ -1,6 +1,7 @@
 //! Taking credentials back, in full: lag on several nodes, at rest and under load, of one logout,
 //! of logouts everywhere and of many at once.
 
+pub mod faults;
 pub mod keys;
 pub mod lag;
 pub mod layout;

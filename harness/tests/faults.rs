@@ -1,0 +1,130 @@
+//! The fault matrix of every registered strategy, measured: it must be what they declare, and what
+//! was struck must be gone afterwards.
+
+use std::path::PathBuf;
+
+use authbench::entropy::OsEntropy;
+use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Fault;
+use authbench::token::key::Keyring;
+use authbench_fixture::find_server;
+use authbench_harness::load::driver::Mode;
+use authbench_harness::measure::block::Silent;
+use authbench_harness::measure::contestant::Common;
+use authbench_harness::measure::derive::faults::result;
+use authbench_harness::measure::spectrum::faults::{FaultSettings, measure, planned_ms};
+use authbench_harness::os::interrupt::Interrupt;
+use authbench_harness::os::processes::{descendants, is_gone};
+use authbench_harness::plan::{Plan, Profile};
+use authbench_harness::record::derived::FaultResult;
+use authbench_harness::record::run::FaultSeries;
+
+fn settings(faults: &[Fault], trials: u32) -> FaultSettings {
+    let program = Some(PathBuf::from(env!("CARGO_BIN_EXE_authbench")));
+    FaultSettings { faults: faults.to_vec(), trials, program, ..FaultSettings::default() }
+}
+
+fn matrix(faults: &[Fault], trials: u32) -> Option<Vec<FaultSeries>> {
+    if find_server().is_none() {
+        println!("skipped: no redis-server or valkey-server was found");
+        return None;
+    }
+    let plan = Plan::shipped(Profile::Smoke).unwrap();
+    let keys = Keyring::generate(&OsEntropy).unwrap();
+    let common = Common {
+        plan: &plan,
+        seed: 5,
+        keys: &keys,
+        redis: None,
+        mode: Mode::Open,
+        server_cpus: Vec::new(),
+        mix: None,
+        http2_connections: None,
+        sabotage: None,
+    };
+    let settings = settings(faults, trials);
+    let silent = Silent(Interrupt::default());
+    let (found, missing) = measure(&common, StrategyKind::ALL, &settings, &silent).unwrap();
+    missing.iter().for_each(|row| println!("not measured: {}: {}", row.what, row.reason));
+    let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
+    let left: Vec<u32> = left.collect();
+    assert!(left.is_empty(), "processes are left behind: {left:?}");
+    Some(found)
+}
+
+fn told(row: &FaultResult) -> String {
+    format!(
+        "{:20} {:13} {:10} seen {:10} {:5} wrong allows {:4}/{:4}, denies {:3}, 503 {:3}/{:4}, \
+         refused {}, late {:?}, recovery {:?}",
+        row.strategy,
+        row.fault,
+        row.declared,
+        row.observed,
+        row.matches,
+        row.wrong_allows,
+        row.revoked_presented,
+        row.wrong_denies,
+        row.unavailable,
+        row.valid_presented,
+        row.revocations_refused,
+        row.observed_open_for_ns.map(|ns| ns / 1_000_000),
+        row.recovery_max_ns.map(|ns| ns / 1_000_000),
+    )
+}
+
+fn must_be_as_declared(faults: &[Fault]) {
+    let Some(found) = matrix(faults, 2) else { return };
+    let results: Vec<FaultResult> = found.iter().map(result).collect();
+    results.iter().for_each(|row| println!("{}", told(row)));
+    let wrong: Vec<String> = results.iter().filter(|row| !row.matches).map(told).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    for (series, row) in found.iter().zip(&results) {
+        assert_eq!(series.trials.len(), 2);
+        assert!(row.valid_presented > 0, "{}", told(row));
+        let was_shown = row.revoked_presented > 0;
+        assert_eq!(was_shown, series.promise_ns.is_some(), "{}", told(row));
+        assert!(row.declared != "revives" || row.wrong_allows > 0, "{}", told(row));
+    }
+}
+
+#[test]
+fn a_feed_that_is_cut_or_silent_is_as_declared() {
+    must_be_as_declared(&[Fault::FeedCut, Fault::FeedSilent]);
+}
+
+#[test]
+fn a_store_out_of_reach_is_as_declared() {
+    must_be_as_declared(&[Fault::Partition, Fault::StoreDown]);
+}
+
+#[test]
+fn a_store_that_forgets_is_as_declared_and_a_wrong_declaration_is_reported() {
+    let faults = [Fault::StoreLost, Fault::StoreEvicts];
+    let Some(found) = matrix(&faults, 2) else { return };
+    let results: Vec<FaultResult> = found.iter().map(result).collect();
+    results.iter().for_each(|row| println!("{}", told(row)));
+    let wrong: Vec<String> = results.iter().filter(|row| !row.matches).map(told).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(results.iter().any(|row| row.observed == "revives" && row.wrong_allows > 0));
+    // Whatever was seen, any other word for it is refused.
+    for series in &found {
+        let truth = result(series).observed;
+        for lie in ["unaffected", "closed", "open-for", "open", "revives"] {
+            let told = result(&FaultSeries { declared: lie.into(), ..series.clone() });
+            assert_eq!(told.matches, lie == truth, "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_restart_and_a_clock_that_is_behind_are_as_declared() {
+    must_be_as_declared(&[Fault::NodeRestart, Fault::ClockBehind]);
+}
+
+#[test]
+fn the_whole_matrix_is_affordable() {
+    let twenty = FaultSettings::default();
+    let minutes = planned_ms(StrategyKind::ALL, &twenty) / 60_000;
+    println!("{} strategies: {minutes} minutes by plan", StrategyKind::ALL.len());
+    assert!(minutes < 30, "{minutes} minutes");
+}
