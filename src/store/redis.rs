@@ -1,6 +1,7 @@
 //! One multiplexed connection to Redis: every setting explicit, because the defaults differ
 //! between versions of the client and each of them moves the figures.
 
+pub(crate) mod listed;
 pub mod sessions;
 
 use std::fmt;

@@ -58,6 +58,10 @@ pub enum Family {
     Token,
     /// A signed token plus a little shared state that can take it back.
     TokenWithState,
+    /// A session that hands out tokens: the truth on the server, short-lived copies outside.
+    Hybrid,
+    /// A link that stands for one action.
+    Link,
 }
 
 impl Family {
@@ -69,6 +73,8 @@ impl Family {
             Self::Session => "session",
             Self::Token => "token",
             Self::TokenWithState => "token-with-state",
+            Self::Hybrid => "hybrid",
+            Self::Link => "link",
         }
     }
 }
@@ -103,6 +109,8 @@ pub enum Granularity {
     Credential,
     /// Every credential of its subject.
     Subject,
+    /// What renews the presented credential: no other follows it, but it lives until it expires.
+    Renewal,
     /// Nothing: there is no way to take one back.
     Nothing,
 }
@@ -114,6 +122,7 @@ impl Granularity {
         match self {
             Self::Credential => "credential",
             Self::Subject => "subject",
+            Self::Renewal => "renewal",
             Self::Nothing => "nothing",
         }
     }

@@ -79,7 +79,7 @@ impl<T: AccessTokens> AuthStrategy for JwtDenylist<T> {
     async fn issue(&self, subject: SubjectId, now: UnixTime) -> Result<Grant, Outage> {
         let principal = Principal::of_test_subject(subject, now);
         let id = TokenId(fresh(&*self.entropy)?);
-        self.tokens.issue(&NewToken { principal, id, version: None }, now)
+        self.tokens.issue(&NewToken { principal, id, version: None, session: None }, now)
     }
 
     async fn authenticate(

@@ -24,7 +24,11 @@ pub struct PlannedArm {
 const fn usual_carrier(kind: StrategyKind) -> Carrier {
     match kind.properties().family {
         Family::Session => Carrier::Cookie,
-        Family::Floor | Family::Token | Family::TokenWithState => Carrier::Bearer,
+        Family::Floor
+        | Family::Token
+        | Family::TokenWithState
+        | Family::Hybrid
+        | Family::Link => Carrier::Bearer,
     }
 }
 
