@@ -4,11 +4,13 @@ use redis::cmd;
 
 use super::revocation::log_out;
 use super::{
-    ALICE, BOB, Held, Outcome, Verdict, World, admitted, ask, ask_when_due, build, ensure, log_in,
+    ALICE, BOB, Held, Outcome, Verdict, World, admitted, another, ask, ask_when_due, build, ensure,
+    log_in,
 };
 use crate::credential::Credential;
 use crate::error::AuthError;
-use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation};
+use crate::identity::SubjectId;
+use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation, Uses};
 
 const NOT_OURS: Held = Held::Skipped("it would stop or empty a Redis that is not the suite's own");
 
@@ -20,6 +22,12 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     let text = log_in(&strategy, ALICE, world.now).await?;
     let leaver = log_in(&strategy, BOB, world.now).await?;
     admitted("before the fault", &strategy, &text, ALICE, world.now).await?;
+    // What is presented during silence may be carried out when it ends, so a credential that is good
+    // once may be used up then: each presentation has its own, of a subject of its own.
+    let [frozen, after, dead] = [SubjectId(1), SubjectId(2), SubjectId(3)];
+    let during = another(&strategy, &text, frozen, world.now).await?;
+    let later = another(&strategy, &text, after, world.now).await?;
+    let at_last = another(&strategy, &text, dead, world.now).await?;
     let Some(server) = &world.server else {
         if S::PROPERTIES.needs_redis() {
             return Ok(NOT_OURS);
@@ -28,12 +36,13 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
         return Ok(Held::Shown);
     };
     server.freeze();
-    let frozen = during_silence(&strategy, &text, &leaver, world).await;
+    let silent = during_silence(&strategy, (&during, &leaver), world).await;
     server.thaw();
-    frozen.map_err(|what| format!("frozen: {what}"))?;
-    admitted("after the fault", &strategy, &text, ALICE, world.now).await?;
+    silent.map_err(|what| format!("frozen: {what}"))?;
+    let whose = if S::PROPERTIES.uses == Uses::Once { after } else { ALICE };
+    admitted("after the fault", &strategy, &later, whose, world.now).await?;
     server.kill();
-    during_silence(&strategy, &text, &leaver, world)
+    during_silence(&strategy, (&at_last, &leaver), world)
         .await
         .map_err(|what| format!("dead: {what}"))?;
     Ok(Held::Shown)
@@ -41,8 +50,7 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
 
 async fn during_silence<S: AuthStrategy>(
     strategy: &S,
-    text: &str,
-    leaver: &str,
+    (text, leaver): (&str, &str),
     world: &World,
 ) -> Result<(), String> {
     // What a cache still remembers is good for as long as is promised, or declared beyond that.

@@ -53,7 +53,9 @@ impl DerivedKeys {
     pub(super) fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         let is = |mac: [u8; MAC_BYTES]| {
             let mac = mac.get(..tag.len());
-            mac.is_some_and(|mac| aws_lc_rs::constant_time::verify_slices_are_equal(mac, tag).is_ok())
+            mac.is_some_and(|mac| {
+                aws_lc_rs::constant_time::verify_slices_are_equal(mac, tag).is_ok()
+            })
         };
         self.0.iter().any(|key| is(mac(key, parts)))
     }

@@ -231,11 +231,7 @@ impl<T: AccessTokens> AuthStrategy for RefreshRotation<T> {
         Ok(token.principal)
     }
 
-    async fn refresh(
-        &self,
-        credential: Credential<'_>,
-        now: UnixTime,
-    ) -> Result<Grant, AuthError> {
+    async fn refresh(&self, credential: Credential<'_>, now: UnixTime) -> Result<Grant, AuthError> {
         let parent = self.read(credential)?;
         let child = self.child(&parent, 0);
         let name = hex(&parent.family);

@@ -24,11 +24,9 @@ pub struct PlannedArm {
 const fn usual_carrier(kind: StrategyKind) -> Carrier {
     match kind.properties().family {
         Family::Session => Carrier::Cookie,
-        Family::Floor
-        | Family::Token
-        | Family::TokenWithState
-        | Family::Hybrid
-        | Family::Link => Carrier::Bearer,
+        Family::Floor | Family::Token | Family::TokenWithState | Family::Hybrid | Family::Link => {
+            Carrier::Bearer
+        }
     }
 }
 
