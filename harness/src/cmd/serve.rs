@@ -140,7 +140,8 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
     })
 }
 
-/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it.
+/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it. A
+/// strategy without an algorithm may still derive keys, and does so from HS256 secrets.
 fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Keyring> {
     let algorithm = strategy.properties().algorithm;
     if let Some(file) = secret {
@@ -163,7 +164,7 @@ fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Key
         ring.of(Algorithm::Hs256)?;
         return Ok(ring);
     }
-    let Some(algorithm) = algorithm else { return Ok(Keyring::default()) };
+    let algorithm = algorithm.unwrap_or(Algorithm::Hs256);
     let name = algorithm.name().to_ascii_lowercase();
     let keys = ["current", "previous"]
         .map(|age| generate_key(format!("{name}-{age}"), algorithm, &OsEntropy));

@@ -21,6 +21,7 @@ pub mod revocation;
 pub mod run;
 pub mod sabotage;
 pub mod slot;
+pub mod spectrum;
 pub mod store;
 pub mod tools;
 pub mod window;

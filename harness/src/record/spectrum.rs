@@ -88,21 +88,23 @@ pub struct RaceSeries {
     pub race: String,
     /// For how long a used refresh token still yields its own child, seconds.
     pub grace_s: u64,
-    /// Requests with the same credential, sent at once.
+    /// Requests with the same credential.
     pub at_once: u32,
+    /// From the first of them to the last, nanoseconds; 0 for all at one instant.
+    pub spread_ns: u64,
     /// Server processes they went to.
     pub nodes: u32,
     /// Credentials raced for.
     pub repetitions: u32,
     /// Requests that succeeded, in all.
     pub succeeded: u64,
-    /// Distinct fresh credentials handed out for one, at most.
+    /// Distinct refresh tokens handed out for one, at most; of a link, logins by it.
     pub children_max: u32,
-    /// Distinct fresh credentials handed out for one, at least.
+    /// Distinct refresh tokens handed out for one, at least; of a link, logins by it.
     pub children_min: u32,
-    /// Of the children, those still good afterwards, at most, for one.
+    /// Of the children, those still good afterwards, at most, for one; of a link, 1 when it was.
     pub live_children_max: u32,
-    /// Repetitions in which an honest client lost its login because it asked twice.
+    /// Repetitions after which nobody had a login: an honest client lost it because it asked twice.
     pub false_thefts: u32,
     /// Requests neither successful nor denied.
     pub failed: u64,

@@ -13,6 +13,7 @@ use authbench::entropy::OsEntropy;
 use authbench::settings::Settings;
 use authbench::store::redis::RedisSettings;
 use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Family;
 use authbench::token::key::Keyring;
 use authbench_fixture::PrivateRedis;
 use authbench_harness::server::child::ServerChild;
@@ -31,10 +32,7 @@ pub(crate) fn config(
 ) -> ServeConfig {
     // Generated once: RSA keys take longer than a server takes to start.
     static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::generate(&OsEntropy).unwrap());
-    let keys = match strategy.properties().algorithm {
-        Some(_) => KEYS.clone(),
-        None => Keyring::default(),
-    };
+    let keys = KEYS.clone();
     ServeConfig {
         strategy,
         carrier,
@@ -51,6 +49,14 @@ pub(crate) fn config(
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),
+    }
+}
+
+/// The request that says who a credential stands for.
+pub(crate) fn use_line(strategy: StrategyKind) -> &'static str {
+    match strategy.properties().family {
+        Family::Link => "POST /redeem",
+        _ => "GET /me",
     }
 }
 

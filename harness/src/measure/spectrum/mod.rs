@@ -1,0 +1,3 @@
+//! Experiments on taking credentials back, beside those of every run.
+
+pub mod races;
