@@ -15,6 +15,8 @@ mod header;
 mod keys;
 mod lifetime;
 mod login;
+mod once;
+mod renewal;
 mod revocation;
 mod state;
 
@@ -26,7 +28,7 @@ use crate::clock::ManualClock;
 use crate::error::{AuthError, Denial};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::StrategyKind;
-use crate::strategy::contract::{AuthStrategy, Deps, Revocation, Visitor};
+use crate::strategy::contract::{AuthStrategy, Deps, Revocation, Uses, Visitor};
 
 /// A hand on the server behind [`Deps::redis`] or [`Deps::postgres_url`], which is this suite's
 /// alone.
@@ -134,6 +136,19 @@ macro_rules! for_each_behaviour {
             revocation a_rewritten_token_stays_revoked;
             revocation logout_wins_over_use;
             revocation the_living_are_counted;
+            renewal a_renewal_rotates;
+            renewal a_used_refresh_token_ends_its_family;
+            renewal fifty_renewals_at_once_have_one_child;
+            renewal a_grace_yields_the_same_child;
+            renewal a_family_ends;
+            renewal a_logout_ends_renewal;
+            renewal nothing_else_renews;
+            renewal no_store_no_renewal;
+            renewal the_store_holds_no_refresh_token;
+            once a_link_is_used_up;
+            once fifty_uses_at_once_are_one;
+            once a_use_ends_what_a_logout_would;
+            once another_purpose_is_refused;
             state the_store_holds_no_credential;
             state an_admission_costs_what_is_declared;
             state a_corrupt_store_admits_nobody;
@@ -209,6 +224,20 @@ async fn log_in<S: AuthStrategy>(
 ) -> Result<String, String> {
     let grant = strategy.issue(subject, now).await.map_err(|e| format!("no login: {e}"))?;
     Ok(grant.access.expose().to_owned())
+}
+
+/// As [`log_in`] where a credential is good once; otherwise `last` again. What is asked twice is
+/// asked of two such credentials then.
+async fn another<S: AuthStrategy>(
+    strategy: &S,
+    last: &str,
+    subject: SubjectId,
+    now: UnixTime,
+) -> Result<String, String> {
+    match S::PROPERTIES.uses {
+        Uses::Many => Ok(last.to_owned()),
+        Uses::Once => log_in(strategy, subject, now).await,
+    }
 }
 
 /// What became of a request.

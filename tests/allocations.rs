@@ -44,7 +44,8 @@ fn allocations_of_verify<T: AccessTokens>() -> u64 {
     let (tokens, now) = (T::build(&deps()).unwrap(), now());
     let issue = |n| {
         let principal = Principal::of_test_subject(SubjectId(n), now);
-        let token = NewToken { principal, id: TokenId([n as u8; 16]), version: Some(n) };
+        let id = TokenId([n as u8; 16]);
+        let token = NewToken { principal, id, version: Some(n), session: Some(id) };
         tokens.issue(&token, now).unwrap().access
     };
     let credentials: Vec<_> = (0..TOKENS).map(issue).collect();

@@ -173,7 +173,7 @@ fn an_outage_is_503_and_passes() {
         let credential = login(data, SUBJECT).credential(Carrier::Bearer);
         let pid = u32::try_from(redis.pid()).unwrap();
         signal(pid, Signal::SIGSTOP);
-        let during = with(data, "GET /me", Carrier::Bearer, &credential);
+        let during = with(data, use_line(kind), Carrier::Bearer, &credential);
         let out = with(data, "POST /logout", Carrier::Bearer, &credential);
         signal(pid, Signal::SIGCONT);
         let expected = match kind.properties().faults.store_down {
@@ -183,7 +183,7 @@ fn an_outage_is_503_and_passes() {
         assert_eq!((during.status, out.status), (expected, 503), "{name}");
         assert_eq!(during.all("cache-control"), ["no-store"]);
         eventually("the store answers again", || {
-            with(data, "GET /me", Carrier::Bearer, &credential).status != 503
+            with(data, use_line(kind), Carrier::Bearer, &credential).status != 503
         });
         assert!(server.counters().unwrap().outages > 0, "{name}");
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::contents;
 use super::revocation::log_out;
 use super::{
-    ALICE, BOB, DELIVERY_LIMIT, DELIVERY_POLL, Held, Outcome, Verdict, World, admitted, ask,
-    ask_when_due, build, ensure, log_in,
+    ALICE, BOB, DELIVERY_LIMIT, DELIVERY_POLL, Held, Outcome, Verdict, World, admitted, another,
+    ask, ask_when_due, build, ensure, log_in,
 };
 use crate::credential::Credential;
 use crate::error::AuthError;
 use crate::identity::SubjectId;
-use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation, StoreKind};
+use crate::strategy::contract::{AuthStrategy, FaultOutcome, Revocation, StoreKind, Uses};
 
 const NOT_OURS: Held = Held::Skipped("it would stop or empty a store that is not the suite's own");
 
@@ -35,6 +35,12 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     let text = log_in(&strategy, ALICE, world.now).await?;
     let leaver = log_in(&strategy, BOB, world.now).await?;
     admitted("before the fault", &strategy, &text, ALICE, world.now).await?;
+    // What is presented during silence may be carried out when it ends, so a credential that is good
+    // once may be used up then: each presentation has its own, of a subject of its own.
+    let [frozen, after, dead] = [SubjectId(1), SubjectId(2), SubjectId(3)];
+    let during = another(&strategy, &text, frozen, world.now).await?;
+    let later = another(&strategy, &text, after, world.now).await?;
+    let at_last = another(&strategy, &text, dead, world.now).await?;
     let Some(server) = &world.server else {
         if has_a_server::<S>() {
             return Ok(NOT_OURS);
@@ -46,29 +52,36 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     log_out(&strategy, &gone, world.now).await?;
     let credentials = Credentials { text: &text, leaver: &leaver, gone: &gone };
     server.freeze();
-    let frozen = during_silence(&strategy, credentials, world).await;
+    let silent =
+        during_silence(&strategy, Credentials { text: &during, ..credentials }, world).await;
     server.thaw();
-    frozen.map_err(|what| format!("frozen: {what}"))?;
-    admitted_again("after the fault", &strategy, &text, world).await?;
+    silent.map_err(|what| format!("frozen: {what}"))?;
+    let whose = if S::PROPERTIES.uses == Uses::Once { after } else { ALICE };
+    admitted_again("after the fault", &strategy, (&later, whose), world).await?;
     server.kill();
-    during_silence(&strategy, credentials, world).await.map_err(|what| format!("dead: {what}"))?;
+    during_silence(&strategy, Credentials { text: &at_last, ..credentials }, world)
+        .await
+        .map_err(|what| format!("dead: {what}"))?;
     Ok(Held::Shown)
 }
 
-/// Demands that `text`, which is `what`, is admitted as Alice once what was lost has been fetched.
+/// Demands that `text`, which is `what`, is admitted once what was lost has been fetched.
 async fn admitted_again<S: AuthStrategy>(
     what: &str,
     strategy: &S,
-    text: &str,
+    (text, whose): (&str, SubjectId),
     world: &World,
 ) -> Result<(), String> {
+    if S::PROPERTIES.uses == Uses::Once {
+        return admitted(what, strategy, text, whose, world.now).await;
+    }
     let mut left = DELIVERY_LIMIT;
     while ask(strategy, text, world.now).await == Outcome::Unavailable && left > Duration::ZERO {
         world.clock.advance(DELIVERY_POLL);
         tokio::time::sleep(DELIVERY_POLL).await;
         left = left.saturating_sub(DELIVERY_POLL);
     }
-    admitted(what, strategy, text, ALICE, world.now).await
+    admitted(what, strategy, text, whose, world.now).await
 }
 
 /// What is tried during a fault.

@@ -5,15 +5,16 @@ use super::login::FLOOR;
 use super::{ALICE, Held, Verdict, World, admitted, build, ensure, log_in, refused};
 use crate::error::Denial;
 use crate::identity::UnixTime;
-use crate::strategy::contract::{AuthStrategy, Deps, Family};
+use crate::strategy::contract::{AuthStrategy, Deps, Family, Properties};
 
 /// What an expired credential is turned away as: its store may have forgotten it.
 const EXPIRED: &[Denial] = &[Denial::Expired, Denial::Unknown];
 
 const NO_SESSION: Held = Held::NotApplicable("only sessions are prolonged by being used");
 
-const fn is_token(family: Family) -> bool {
-    matches!(family, Family::Token | Family::TokenWithState)
+const fn is_token(properties: &Properties) -> bool {
+    let is_token = matches!(properties.family, Family::Token | Family::TokenWithState);
+    is_token || properties.algorithm.is_some()
 }
 
 /// `expires_at - 1` is admitted, `expires_at` is not. Each probe has a login of its own, because a
@@ -26,7 +27,7 @@ pub(super) async fn expiry_is_a_threshold<S: AuthStrategy>(world: &World) -> Ver
     let grant = strategy.issue(ALICE, world.now).await.map_err(|e| e.to_string())?;
     let (end, leeway) = (grant.expires_at, world.deps.settings.leeway_s);
     ensure!(end > world.now, "the login expires at {end:?}, before it began");
-    let end = if is_token(S::PROPERTIES.family) { end.plus(leeway) } else { end };
+    let end = if is_token(&S::PROPERTIES) { end.plus(leeway) } else { end };
     let (text, last) = (grant.access.expose(), UnixTime(end.0 - 1));
     age::<S>(world, world.now.seconds_until(last)).await?;
     admitted("one second before its expiry", &strategy, text, ALICE, last).await?;
@@ -40,7 +41,7 @@ pub(super) async fn expiry_is_a_threshold<S: AuthStrategy>(world: &World) -> Ver
 
 /// With a leeway, a token is admitted up to and without `expires_at + leeway`.
 pub(super) async fn leeway_is_a_threshold<S: AuthStrategy>(world: &World) -> Verdict {
-    if !is_token(S::PROPERTIES.family) {
+    if !is_token(&S::PROPERTIES) {
         return Ok(Held::NotApplicable("only tokens are judged by another clock than their own"));
     }
     let mut deps = world.deps.clone();

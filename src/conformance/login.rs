@@ -19,6 +19,7 @@ pub(super) async fn a_login_is_recognised<S: AuthStrategy>(world: &World) -> Ver
         let text = log_in(&strategy, subject, world.now).await?;
         let expected = Principal::of_test_subject(subject, world.now);
         for later in [0, 1, 60] {
+            let text = super::another(&strategy, &text, subject, world.now).await?;
             let got = ask(&strategy, &text, world.now.plus(later)).await;
             ensure!(
                 got == super::Outcome::Admitted(expected),
@@ -42,7 +43,9 @@ pub(super) async fn every_login_has_a_credential_of_its_own<S: AuthStrategy>(
         let text = log_in(&strategy, ALICE, world.now).await?;
         ensure!(seen.insert(text), "login {login} was handed the credential of an earlier one");
     }
-    for text in &seen {
+    // Where using one ends them all, one shows that no later login ended it.
+    let many = !super::once::one_use_ends_all(&S::PROPERTIES);
+    for text in seen.iter().take(if many { seen.len() } else { 1 }) {
         admitted("one of twenty logins", &strategy, text, ALICE, world.now).await?;
     }
     Ok(Held::Shown)

@@ -6,7 +6,9 @@ use std::task::Poll;
 
 use super::forge::encode;
 use super::login::FLOOR;
-use super::{ALICE, BOB, Held, Verdict, World, admitted, ask, build, ensure, log_in, refused};
+use super::{
+    ALICE, BOB, Held, Verdict, World, admitted, another, ask, build, ensure, log_in, refused,
+};
 use crate::credential::Credential;
 use crate::error::{AuthError, Denial};
 use crate::identity::UnixTime;
@@ -14,7 +16,7 @@ use crate::strategy::contract::{AuthStrategy, Deps, Family, Granularity, Revocat
 use crate::token::key::Algorithm;
 
 /// What a revoked credential is turned away as: an allow-list knows nothing of it any more.
-const REVOKED: &[Denial] = &[Denial::Revoked, Denial::Unknown];
+pub(super) const REVOKED: &[Denial] = &[Denial::Revoked, Denial::Unknown];
 
 const NEVER: Held = Held::NotApplicable("it declares that nothing is taken back before it expires");
 
@@ -49,8 +51,10 @@ pub(super) async fn revocation_keeps_its_promise<S: AuthStrategy>(world: &World)
     let text = log_in(&here, ALICE, world.now).await?;
     admitted("before the logout", &here, &text, ALICE, world.now).await?;
     if S::PROPERTIES.scope != Scope::Node {
+        let text = another(&here, &text, ALICE, world.now).await?;
         admitted("before the logout, on another node", &there, &text, ALICE, world.now).await?;
     }
+    let text = another(&here, &text, ALICE, world.now).await?;
     log_out(&here, &text, world.now).await?;
     match world.take_effect(S::PROPERTIES.revoke) {
         Some(at) => {
@@ -82,7 +86,7 @@ pub(super) async fn revocation_takes_back_what_it_says<S: AuthStrategy>(world: &
         Granularity::Credential => {
             admitted("the other device", &strategy, &other_device, ALICE, at).await?;
         }
-        Granularity::Nothing => {
+        Granularity::Nothing | Granularity::Renewal => {
             admitted("the credential", &strategy, &text, ALICE, at).await?;
             admitted("the other device", &strategy, &other_device, ALICE, at).await?;
         }
@@ -169,6 +173,7 @@ pub(super) async fn only_a_good_credential_revokes<S: AuthStrategy>(world: &Worl
         ensure!(matches!(answer, Err(AuthError::Denied(_))), "{what}: got {answer:?}");
     }
     admitted("after that", &strategy, good, ALICE, world.now).await?;
+    let good = &*another(&strategy, good, ALICE, world.now).await?;
     log_out(&strategy, good, world.now).await?;
     if let Some(at) = world.take_effect(S::PROPERTIES.revoke) {
         refused("after its logout", &strategy, good, at, REVOKED).await?;

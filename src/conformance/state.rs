@@ -7,16 +7,17 @@ use redis::cmd;
 
 use super::contents::{self, Bytes, RUBBISH, is_ours, redis};
 use super::revocation::log_out;
-use super::{ALICE, Held, Outcome, Verdict, World, admitted, ask, build, ensure, log_in};
+use super::{ALICE, Held, Outcome, Verdict, World, admitted, another, ask, build, ensure, log_in};
+use crate::identity::SubjectId;
 use crate::store::redis::RedisHandle;
-use crate::strategy::contract::{AuthStrategy, Family, FaultOutcome};
+use crate::strategy::contract::{AuthStrategy, Family, FaultOutcome, Revocation, Uses};
 
 const STATELESS: Held = Held::NotApplicable("it keeps nothing outside its process");
-const NOT_OURS: Held =
+pub(super) const NOT_OURS: Held =
     Held::Skipped("it would search or spoil a store that is not the suite's own");
 
 /// What must not be found: the credential, and what its parts stand for.
-fn secrets(text: &str) -> Vec<Bytes> {
+pub(super) fn secrets(text: &str) -> Vec<Bytes> {
     let mut secrets = vec![text.as_bytes().to_vec()];
     for part in text.split('.').filter(|part| part.len() > 16) {
         secrets.push(part.as_bytes().to_vec());
@@ -33,7 +34,7 @@ fn secrets(text: &str) -> Vec<Bytes> {
 }
 
 /// Spellings in which something from the store could be presented.
-fn spellings(found: &[u8]) -> Vec<String> {
+pub(super) fn spellings(found: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(found).into_owned();
     let tail_at = found.iter().position(|b| *b == b':').map_or(0, |at| at + 1);
     let tail = &found[tail_at..];
@@ -100,9 +101,17 @@ pub(super) async fn an_admission_costs_what_is_declared<S: AuthStrategy>(world: 
     }
     let strategy: S = build(&world.deps).await?;
     let text = log_in(&strategy, ALICE, world.now).await?;
+    // The first use of a script makes Redis learn it.
+    admitted("a first one", &strategy, &text, ALICE, world.now).await?;
+    let mut texts = Vec::new();
+    for n in 0..REQUESTS {
+        // A subject for each where the use of one ends all.
+        let subject = if S::PROPERTIES.uses == Uses::Once { SubjectId(n.into()) } else { ALICE };
+        texts.push((another(&strategy, &text, subject, world.now).await?, subject));
+    }
     let before = calls(handle).await?;
-    for _ in 0..REQUESTS {
-        admitted("the credential", &strategy, &text, ALICE, world.now).await?;
+    for (text, subject) in &texts {
+        admitted("the credential", &strategy, text, *subject, world.now).await?;
     }
     let mut sent = calls(handle).await?;
     for (name, count) in before {
@@ -129,12 +138,16 @@ pub(super) async fn a_corrupt_store_admits_nobody<S: AuthStrategy>(world: &World
     if !is_ours::<S>(world) {
         return Ok(NOT_OURS);
     }
+    if S::PROPERTIES.revoke == Revocation::AtExpiry {
+        return Ok(Held::NotApplicable("its store admits and refuses nobody"));
+    }
     let strategy: S = build(&world.deps).await?;
     let gone = log_in(&strategy, ALICE, world.now).await?;
     log_out(&strategy, &gone, world.now).await?;
     let live = log_in(&strategy, ALICE, world.now).await?;
     let at = world.take_effect(S::PROPERTIES.revoke).unwrap_or(world.now);
     admitted("the live one", &strategy, &live, ALICE, at).await?;
+    let live = another(&strategy, &live, ALICE, world.now).await?;
     let is_allow_list = S::PROPERTIES.faults.store_lost == FaultOutcome::Closed
         || S::PROPERTIES.family == Family::Session;
     for (what, plant, content) in RUBBISH {

@@ -4,6 +4,7 @@
 pub mod denied;
 pub mod feed;
 pub mod filter;
+pub(crate) mod listed;
 pub mod polled;
 pub mod revoked;
 pub mod sessions;

@@ -60,6 +60,10 @@ pub enum Family {
     Token,
     /// A signed token plus a little shared state that can take it back.
     TokenWithState,
+    /// A session that hands out tokens: the truth on the server, short-lived copies outside.
+    Hybrid,
+    /// A link that stands for one action.
+    Link,
 }
 
 impl Family {
@@ -71,6 +75,8 @@ impl Family {
             Self::Session => "session",
             Self::Token => "token",
             Self::TokenWithState => "token-with-state",
+            Self::Hybrid => "hybrid",
+            Self::Link => "link",
         }
     }
 }
@@ -105,6 +111,8 @@ pub enum Granularity {
     Credential,
     /// Every credential of its subject.
     Subject,
+    /// What renews the presented credential: no other follows it, but it lives until it expires.
+    Renewal,
     /// Nothing: there is no way to take one back.
     Nothing,
 }
@@ -116,6 +124,7 @@ impl Granularity {
         match self {
             Self::Credential => "credential",
             Self::Subject => "subject",
+            Self::Renewal => "renewal",
             Self::Nothing => "nothing",
         }
     }

@@ -46,6 +46,7 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
             principal: Principal::of_test_subject(subject, now),
             id: TokenId(fresh(&*self.entropy)?),
             version: None,
+            session: None,
         };
         self.tokens.issue(&token, now)
     }

@@ -73,7 +73,7 @@ impl<T: AccessTokens, L: DenyList> AuthStrategy for JwtDenylist<T, L> {
         let principal = Principal::of_test_subject(subject, now);
         let id = TokenId(fresh(&*self.entropy)?);
         let version = self.list.generation().await?;
-        self.tokens.issue(&NewToken { principal, id, version }, now)
+        self.tokens.issue(&NewToken { principal, id, version, session: None }, now)
     }
 
     async fn authenticate(

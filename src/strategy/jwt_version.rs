@@ -76,7 +76,7 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
         let principal = Principal::of_test_subject(subject, now);
         let id = TokenId(fresh(&*self.entropy)?);
         let version = Some(self.version(subject).await?);
-        self.tokens.issue(&NewToken { principal, id, version }, now)
+        self.tokens.issue(&NewToken { principal, id, version, session: None }, now)
     }
 
     async fn authenticate(

@@ -3,11 +3,16 @@
 pub mod contract;
 
 mod cookie_sealed;
+mod derived;
 mod jwt;
 mod jwt_denylist;
 mod jwt_version;
 pub mod law;
+mod link_bound;
+mod link_jwt;
+mod link_redis;
 mod none;
+mod refresh_rotation;
 mod session;
 
 use std::fmt;
@@ -83,6 +88,15 @@ macro_rules! for_each_strategy {
                 jwt_denylist::JwtDenylist<Library<Hs256>, Polling<Filter>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
                 jwt_version::JwtVersion<Library<Hs256>>;
+            RefreshRotation "refresh-rotation"
+                "five-minute HMAC-SHA-256 token, and a refresh token that is good once"
+                refresh_rotation::RefreshRotation<Library<Hs256>>;
+            LinkRedis "link-redis" "one-time link: random id, record in Redis"
+                link_redis::LinkRedis;
+            LinkBound "link-bound" "one-time link: MAC over the account's state, kept in Redis"
+                link_bound::LinkBound;
+            LinkJwt "link-jwt" "link that is a token without state: good until it expires"
+                link_jwt::LinkJwt<Library<Hs256>>;
         }
     };
 }

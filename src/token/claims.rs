@@ -13,7 +13,7 @@ use super::{NewToken, TokenId};
 use crate::identity::{Scopes, SubjectId, TenantId, UnixTime};
 use crate::settings::Settings;
 
-/// Characters of a `jti`: 16 bytes in base64url without padding.
+/// Characters of a `jti` or a `sid`: 16 bytes in base64url without padding.
 const TOKEN_ID_CHARS: usize = 22;
 
 /// The claims of a new token, in the order they are written.
@@ -34,6 +34,8 @@ pub(super) struct Outgoing<'a> {
     tenant: TenantId,
     #[serde(skip_serializing_if = "Option::is_none")]
     ver: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<IdText>,
 }
 
 impl<'a> Outgoing<'a> {
@@ -50,6 +52,7 @@ impl<'a> Outgoing<'a> {
             scope: token.principal.scopes,
             tenant: token.principal.tenant,
             ver: token.version,
+            sid: token.session.map(IdText),
         }
     }
 
@@ -63,12 +66,21 @@ fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S
     serializer.collect_str(value)
 }
 
+/// An id as it is written in a claim.
+struct IdText(TokenId);
+
+impl Serialize for IdText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        as_base64url(&self.0, serializer)
+    }
+}
+
 fn as_base64url<S: Serializer>(id: &TokenId, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = [MaybeUninit::uninit(); TOKEN_ID_CHARS];
     serializer.serialize_str(URL_SAFE_NO_PAD.encode_as_str(&id.0, text.as_mut_slice().as_out()))
 }
 
-/// Reads a `jti`: exactly 22 characters of base64url. One spelling per id: two would be two keys
+/// Reads a `jti` or a `sid`: exactly 22 characters of base64url. One spelling per id: two would be two keys
 /// in a deny-list.
 pub(super) fn token_id(text: &str) -> Option<TokenId> {
     let mut id = [0; 16];
@@ -98,6 +110,7 @@ pub(super) struct Claims<T> {
     pub(super) scope: T,
     pub(super) tenant: T,
     pub(super) ver: Option<u64>,
+    pub(super) sid: Option<T>,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Claims<T> {
@@ -118,7 +131,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ClaimsVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims<T>, A::Error> {
         let (mut iss, mut sub, mut aud, mut jti) = (None, None, None, None);
         let (mut exp, mut nbf, mut iat, mut auth_time) = (None, None, None, None);
-        let (mut scope, mut tenant, mut ver) = (None, None, None);
+        let (mut scope, mut tenant, mut ver, mut sid) = (None, None, None, None);
         while let Some(name) = map.next_key()? {
             match name {
                 Name::Iss => fill(&mut iss, &mut map, "iss")?,
@@ -132,6 +145,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ClaimsVisitor<T> {
                 Name::Scope => fill(&mut scope, &mut map, "scope")?,
                 Name::Tenant => fill(&mut tenant, &mut map, "tenant")?,
                 Name::Ver => fill(&mut ver, &mut map, "ver")?,
+                Name::Sid => fill(&mut sid, &mut map, "sid")?,
                 Name::Other => {
                     let _: Sound = map.next_value()?;
                 }
@@ -150,6 +164,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ClaimsVisitor<T> {
             scope: scope.ok_or_else(|| missing("scope"))?,
             tenant: tenant.ok_or_else(|| missing("tenant"))?,
             ver,
+            sid,
         })
     }
 }
@@ -182,6 +197,7 @@ enum Name {
     Scope,
     Tenant,
     Ver,
+    Sid,
     #[serde(other)]
     Other,
 }

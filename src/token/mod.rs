@@ -40,6 +40,8 @@ pub struct NewToken {
     pub id: TokenId,
     /// The subject's version (claim `ver`), where the strategy counts one.
     pub version: Option<u64>,
+    /// The name of the login that it belongs to (claim `sid`), where the strategy keeps one.
+    pub session: Option<TokenId>,
 }
 
 /// What an accepted token said. `Copy`: accepting one must not allocate.
@@ -51,6 +53,8 @@ pub struct Verified {
     pub id: TokenId,
     /// The subject's version (claim `ver`), where it carries one.
     pub version: Option<u64>,
+    /// The name of the login that it belongs to (claim `sid`), where it carries one.
+    pub session: Option<TokenId>,
     /// Its `exp`; it is accepted before `expires_at + leeway`.
     pub expires_at: UnixTime,
 }

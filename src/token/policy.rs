@@ -17,7 +17,7 @@
 //! 9. `WrongIssuer`; `WrongAudience`: anything but ours and ours alone;
 //! 10. `NotYetValid`: `nbf` or `iat` beyond `now + leeway`;
 //! 11. `LifetimeTooLong`: `exp - iat` over the maximum, whoever signed it;
-//! 12. `Malformed`: `sub`, `tenant`, `scope` or `jti` not in its one accepted spelling.
+//! 12. `Malformed`: `sub`, `tenant`, `scope`, `jti` or `sid` not in its one accepted spelling.
 
 use std::collections::BTreeMap;
 
@@ -180,6 +180,10 @@ impl Policy {
         if claims.exp.saturating_sub(claims.iat) > self.settings.token_max_lifetime_s {
             return Err(Denial::LifetimeTooLong);
         }
+        let session = match &claims.sid {
+            Some(sid) => Some(token_id(sid.as_ref()).ok_or(Denial::Malformed)?),
+            None => None,
+        };
         Ok(Verified {
             principal: Principal {
                 subject: claims.sub.as_ref().parse().map_err(|_| Denial::Malformed)?,
@@ -189,6 +193,7 @@ impl Policy {
             },
             id: token_id(claims.jti.as_ref()).ok_or(Denial::Malformed)?,
             version: claims.ver,
+            session,
             expires_at: UnixTime(claims.exp),
         })
     }

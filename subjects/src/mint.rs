@@ -125,7 +125,10 @@ impl Mint {
     fn typical(&self, subject: SubjectId) -> anyhow::Result<String> {
         let id = fresh::<16>(&OsEntropy).map_err(|e| anyhow::anyhow!("no token id: {e}"))?;
         let principal = Principal::of_test_subject(subject, self.now);
-        (self.issue)(&NewToken { principal, id: TokenId(id), version: None }, self.now)
+        (self.issue)(
+            &NewToken { principal, id: TokenId(id), version: None, session: None },
+            self.now,
+        )
     }
 
     /// A token with the JSON object `claims` as it stands.

@@ -6,6 +6,8 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod links;
+mod renewals;
 mod sessions;
 mod tokens;
 

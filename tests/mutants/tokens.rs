@@ -220,7 +220,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         };
         let principal = Principal::of_test_subject(subject, now);
         let id = TokenId(fresh(&*self.entropy)?);
-        self.tokens.issue(&NewToken { principal, id, version }, now)
+        self.tokens.issue(&NewToken { principal, id, version, session: None }, now)
     }
 
     async fn authenticate(

@@ -169,6 +169,12 @@ impl<'f> Generator<'f> {
             members.push(format!(r#""ver":{ver}"#));
         }
         if self.one_in(4) {
+            // One in twenty of another length.
+            let sid: [u8; 16] = self.rng.random();
+            let text = encode(&sid[self.rng.random_range(0..20) / 19..]);
+            members.push(format!(r#""sid":{}"#, self.text(&text)));
+        }
+        if self.one_in(4) {
             let nbf = self.around(self.now + self.leeway);
             members.push(format!(r#""nbf":{nbf}"#));
         }

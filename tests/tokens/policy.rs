@@ -180,6 +180,11 @@ fn check_claims<T: AccessTokens>() {
         ("jti", json!("AAAAAAAAAAAAAAAAAAAAAA"), ACCEPTED),
         // The same 16 bytes with unused bits set: a second spelling.
         ("jti", json!("AAAAAAAAAAAAAAAAAAAAAB"), Err(Denial::Malformed)),
+        ("sid", json!("AAAAAAAAAAAAAAAAAAAAAA"), ACCEPTED),
+        ("sid", json!("AAAAAAAAAAAAAAAAAAAAAB"), Err(Denial::Malformed)),
+        ("sid", json!("short"), Err(Denial::Malformed)),
+        ("sid", json!(null), Err(Denial::Malformed)),
+        ("sid", json!(7), Err(Denial::Malformed)),
         ("scope", json!("profile root"), Err(Denial::Malformed)),
         ("tenant", json!("t-1"), Err(Denial::Malformed)),
         ("auth_time", json!("then"), Err(Denial::Malformed)),
@@ -283,7 +288,8 @@ fn check_round_trip<T: AccessTokens>() {
     let tokens = T::build(&deps).unwrap();
     let now = test_time();
     for version in [None, Some(3)] {
-        let token = authbench::token::NewToken { version, ..new_token(42, now) };
+        let session = version.map(|_| authbench::token::TokenId([9; 16]));
+        let token = authbench::token::NewToken { version, session, ..new_token(42, now) };
         let grant = tokens.issue(&token, now).unwrap();
         let text = grant.access.expose();
         let header = String::from_utf8(decode(text.split('.').next().unwrap())).unwrap();
@@ -291,10 +297,11 @@ fn check_round_trip<T: AccessTokens>() {
         let kid = &deps.keys.of(T::ALGORITHM).unwrap()[0].kid;
         assert_eq!(header, format!(r#"{{"typ":"at+jwt","alg":"{alg}","kid":"{kid}"}}"#));
         let claims = decode(text.split('.').nth(1).unwrap());
-        assert!((200..=260).contains(&claims.len()), "{} bytes of claims", claims.len());
+        assert!((200..=290).contains(&claims.len()), "{} bytes of claims", claims.len());
         let verified = tokens.verify(text, now).unwrap();
         assert_eq!(verified.principal, token.principal);
-        assert_eq!((verified.id, verified.version), (token.id, version));
+        let ids = (verified.id, verified.version, verified.session);
+        assert_eq!(ids, (token.id, version, session));
         assert_eq!(verified.expires_at, grant.expires_at);
         assert_eq!(tokens.verify(text, grant.expires_at), Err(Denial::Expired));
         let tampered = text.replace(text.split('.').nth(1).unwrap(), &encode(b"{}"));

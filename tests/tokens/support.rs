@@ -46,6 +46,7 @@ pub(crate) fn new_token(n: u64, now: UnixTime) -> NewToken {
         principal: Principal::of_test_subject(SubjectId(n), now),
         id: TokenId(id),
         version: None,
+        session: None,
     }
 }
 

@@ -106,7 +106,8 @@ pub fn new_token(i: u64, now: UnixTime) -> NewToken {
     let mut id = [0x5a; 16];
     id[..8].copy_from_slice(&i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     let subject = SubjectId(i.wrapping_mul(0xd134_2543_de82_ef95));
-    NewToken { principal: Principal::of_test_subject(subject, now), id: TokenId(id), version: None }
+    let principal = Principal::of_test_subject(subject, now);
+    NewToken { principal, id: TokenId(id), version: None, session: None }
 }
 
 /// The claims of that token as text.

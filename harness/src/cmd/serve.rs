@@ -155,8 +155,8 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
     })
 }
 
-/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it. One
-/// that keeps nothing and makes no JWT derives its keys from the HS256 secrets.
+/// Fresh keys of the strategy's algorithm, or the secret of a file and a fresh one behind it. A
+/// strategy without an algorithm may still derive keys, and does so from HS256 secrets.
 fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Keyring> {
     let properties = strategy.properties();
     let is_token = properties.family == Family::Token;
@@ -181,7 +181,7 @@ fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Key
         ring.of(Algorithm::Hs256)?;
         return Ok(ring);
     }
-    let Some(algorithm) = algorithm else { return Ok(Keyring::default()) };
+    let algorithm = algorithm.unwrap_or(Algorithm::Hs256);
     let name = algorithm.name().to_ascii_lowercase();
     let keys = ["current", "previous"]
         .map(|age| generate_key(format!("{name}-{age}"), algorithm, &OsEntropy));

@@ -220,6 +220,17 @@ pub fn credential_of(carrier: Carrier, answer: &[u8]) -> anyhow::Result<String> 
     }
 }
 
+/// Reads the refresh token out of the answer to a bearer's login or renewal.
+///
+/// # Errors
+/// When it carries none.
+pub fn refresh_token_of(answer: &[u8]) -> anyhow::Result<String> {
+    let body: serde_json::Value =
+        serde_json::from_slice(body_of(answer)).context("the answer is not JSON")?;
+    let token = body["refresh_token"].as_str().context("the answer has no refresh token")?;
+    Ok(token.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

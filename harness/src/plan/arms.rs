@@ -27,7 +27,9 @@ const fn usual_carrier(kind: StrategyKind) -> Carrier {
     match properties.family {
         Family::Session => Carrier::Cookie,
         Family::Token if properties.algorithm.is_none() => Carrier::Cookie,
-        Family::Floor | Family::Token | Family::TokenWithState => Carrier::Bearer,
+        Family::Floor | Family::Token | Family::TokenWithState | Family::Hybrid | Family::Link => {
+            Carrier::Bearer
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::derived_bench::{MemoryResult, MicroResult, OverheadResult, PartSum, Step};
-pub use super::derived_lag::{LagLawResult, MassResult, RevocationLagResult};
 pub use super::derived_faults::FaultResult;
+pub use super::derived_lag::{LagLawResult, MassResult, RevocationLagResult};
 pub use super::derived_regime::{CountResult, RegimeArm, RegimeResult};
 pub use super::distance::{
     CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,

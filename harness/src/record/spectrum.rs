@@ -12,6 +12,10 @@ pub struct Spectrum {
     pub faults: Vec<FaultSeries>,
     /// One single-use credential, presented many times at once.
     pub races: Vec<RaceSeries>,
+    /// What a renewal costs, and a request beside it.
+    pub renewals: Vec<RenewalRow>,
+    /// Tokens of many clients that end at once.
+    pub herds: Vec<HerdRow>,
     /// Verifiers that fetch their keys.
     pub keys: Vec<KeySeries>,
     /// Writes that sliding expiry causes.
@@ -110,23 +114,61 @@ pub struct RaceSeries {
     pub race: String,
     /// For how long a used refresh token still yields its own child, seconds.
     pub grace_s: u64,
-    /// Requests with the same credential, sent at once.
+    /// Requests with the same credential.
     pub at_once: u32,
+    /// From the first of them to the last, nanoseconds; 0 for all at one instant.
+    pub spread_ns: u64,
     /// Server processes they went to.
     pub nodes: u32,
     /// Credentials raced for.
     pub repetitions: u32,
     /// Requests that succeeded, in all.
     pub succeeded: u64,
-    /// Distinct fresh credentials handed out for one, at most.
+    /// Distinct refresh tokens handed out for one, at most; of a link, logins by it.
     pub children_max: u32,
-    /// Distinct fresh credentials handed out for one, at least.
+    /// Distinct refresh tokens handed out for one, at least; of a link, logins by it.
     pub children_min: u32,
-    /// Of the children, those still good afterwards, at most, for one.
+    /// Of the children, those still good afterwards, at most, for one; of a link, 1 when it was.
     pub live_children_max: u32,
-    /// Repetitions in which an honest client lost its login because it asked twice.
+    /// Repetitions after which nobody had a login: an honest client lost it because it asked twice.
     pub false_thefts: u32,
     /// Requests neither successful nor denied.
+    pub failed: u64,
+}
+
+/// The cost of renewals, or of requests beside them. Calls and commands are exact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalRow {
+    /// The strategy's id.
+    pub strategy: String,
+    /// `refresh` or `request`.
+    pub operation: String,
+    /// Calls in all; every one succeeded.
+    pub calls: u64,
+    /// Commands that Redis served meanwhile, those inside scripts among them.
+    pub redis_commands: u64,
+    /// CPU of the server, nanoseconds in all.
+    pub server_cpu_ns: u64,
+}
+
+/// One renewal of each of many clients whose tokens end at the same instant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HerdRow {
+    /// The strategy's id.
+    pub strategy: String,
+    /// Clients.
+    pub clients: u32,
+    /// Over how long before that instant they spread their renewals, nanoseconds; 0 = not at all.
+    pub jitter_ns: u64,
+    /// Most renewals that were due within a tenth of a second.
+    pub due_peak_per_100_ms: u32,
+    /// Most that were answered within one.
+    pub served_peak_per_100_ms: u32,
+    /// The longest wait, from when a renewal was due to its answer, nanoseconds.
+    pub wait_max_ns: u64,
+    /// Renewals that were not granted.
     pub failed: u64,
 }
 

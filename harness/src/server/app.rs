@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use authbench::credential::Carrier;
-use authbench::error::AuthError;
+use authbench::error::{AuthError, Denial};
 use authbench::identity::{Principal, UnixTime};
 use authbench::store::redis::RedisHandle;
-use authbench::strategy::contract::AuthStrategy;
+use authbench::strategy::contract::{AuthStrategy, Uses};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
@@ -59,7 +59,13 @@ impl<S: AuthStrategy> FromRequestParts<Arc<App<S>>> for Authenticated {
     ) -> Result<Self, Self::Rejection> {
         app.tally.requests.add_one();
         let now = app.now();
-        let judged = match carrier::credential(app.carrier, &parts.headers) {
+        // A safe method changes nothing (RFC 9110 section 9.2.1), and mail scanners follow links:
+        // there, a credential that would be used up is not looked at.
+        let presented = match S::PROPERTIES.uses {
+            Uses::Once if parts.method.is_safe() => Err(Denial::Missing),
+            Uses::Once | Uses::Many => carrier::credential(app.carrier, &parts.headers),
+        };
+        let judged = match presented {
             Ok(credential) => app.strategy.authenticate(credential, now).await,
             Err(denial) => Err(denial.into()),
         };

@@ -1,9 +1,14 @@
 //! How a credential gets in and out: the `Authorization` header or a `__Host-` cookie, and nothing
-//! else. URL and body are never looked at.
+//! else. The URL is never looked at; the body where a link is redeemed, and nowhere else.
+//!
+//! A refresh token is presented to `/refresh` in the place of the credential. Among cookies it has
+//! one of its own, which browsers send to no other route: what is sent with every request is
+//! logged, proxied and leaked with every request.
 
 use authbench::credential::{Carrier, Credential, Grant};
 use authbench::error::Denial;
 use authbench::identity::UnixTime;
+use authbench::strategy::contract::Renewal;
 use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -14,8 +19,15 @@ use super::reply;
 /// (RFC 6265bis section 4.1.3.2).
 pub const COOKIE_NAME: &str = "__Host-authbench";
 
+/// The cookie of a refresh token. `__Host-` would insist on Path=/, that is, on sending it along
+/// with everything.
+pub const REFRESH_COOKIE_NAME: &str = "__Secure-authbench-refresh";
+
 /// Attributes of the cookie, the same when it is set and when it is taken away.
 const COOKIE_ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";
+
+/// Those of the refresh token's: no other site's navigation has a reason to renew.
+const REFRESH_COOKIE_ATTRIBUTES: &str = "; Path=/refresh; Secure; HttpOnly; SameSite=Strict";
 
 /// Browsers drop a cookie whose name and value are longer than this (RFC 6265bis section 5.6).
 const COOKIE_BYTES_MAX: usize = 4_096;
@@ -27,7 +39,22 @@ const COOKIE_BYTES_MAX: usize = 4_096;
 pub(super) fn credential(carrier: Carrier, headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
     match carrier {
         Carrier::Bearer => bearer(headers),
-        Carrier::Cookie => cookie(headers),
+        Carrier::Cookie => cookie(headers, COOKIE_NAME),
+    }
+}
+
+/// What renews: the refresh token of a strategy that hands one out, else the credential itself.
+///
+/// # Errors
+/// As [`credential`].
+pub(super) fn renewal(
+    carrier: Carrier,
+    renewal: Renewal,
+    headers: &HeaderMap,
+) -> Result<Credential<'_>, Denial> {
+    match (carrier, renewal) {
+        (Carrier::Cookie, Renewal::Rotating) => cookie(headers, REFRESH_COOKIE_NAME),
+        _ => credential(carrier, headers),
     }
 }
 
@@ -49,13 +76,13 @@ fn bearer(headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
 
 /// The value of the cookie. Two of the same name mean that somebody planted one, and the order
 /// does not tell which (RFC 6265bis section 8.6).
-fn cookie(headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
+fn cookie<'h>(headers: &'h HeaderMap, cookie: &str) -> Result<Credential<'h>, Denial> {
     let mut found = None;
     for line in headers.get_all(COOKIE) {
         let line = line.to_str().map_err(|_| Denial::Malformed)?;
         for pair in line.split(';') {
-            let Some((COOKIE_NAME, value)) = pair.trim_ascii().split_once('=') else { continue };
-            if found.replace(value).is_some() {
+            let Some((name, value)) = pair.trim_ascii().split_once('=') else { continue };
+            if name == cookie && found.replace(value).is_some() {
                 return Err(Denial::Malformed);
             }
         }
@@ -79,9 +106,12 @@ pub(super) fn hand_out(carrier: Carrier, grant: &Grant, now: UnixTime) -> Respon
     match carrier {
         // RFC 6749 section 5.1.
         Carrier::Bearer => {
-            let body = serde_json::json!({
+            let mut body = serde_json::json!({
                 "access_token": access, "token_type": "Bearer", "expires_in": lifetime_s
             });
+            if let Some(refresh) = &grant.refresh {
+                body["refresh_token"] = refresh.expose().into();
+            }
             reply::json(StatusCode::OK, body.to_string())
         }
         Carrier::Cookie if COOKIE_NAME.len() + access.len() > COOKIE_BYTES_MAX => {
@@ -89,24 +119,43 @@ pub(super) fn hand_out(carrier: Carrier, grant: &Grant, now: UnixTime) -> Respon
         }
         Carrier::Cookie => {
             let body = format!("{{\"expires_in\":{lifetime_s}}}");
-            with_cookie(reply::json(StatusCode::OK, body), access, lifetime_s)
+            let granted = with_cookie(reply::json(StatusCode::OK, body), access, lifetime_s);
+            match &grant.refresh {
+                // It ends with the browser, or when the server says so: how long a login lasts is
+                // decided there alone.
+                Some(refresh) => add_cookie(
+                    granted,
+                    &[REFRESH_COOKIE_NAME, "=", refresh.expose(), REFRESH_COOKIE_ATTRIBUTES],
+                ),
+                None => granted,
+            }
         }
     }
 }
 
-/// The answer to a logout, which also takes the cookie away from the browser.
-pub(super) fn take_back(carrier: Carrier, response: Response) -> Response {
-    match carrier {
-        Carrier::Bearer => response,
-        Carrier::Cookie => with_cookie(response, "", 0),
+/// The answer to a logout, which also takes the cookies away from the browser.
+pub(super) fn take_back(carrier: Carrier, renewal: Renewal, response: Response) -> Response {
+    match (carrier, renewal) {
+        (Carrier::Bearer, _) => response,
+        (Carrier::Cookie, Renewal::Rotating) => add_cookie(
+            with_cookie(response, "", 0),
+            &[REFRESH_COOKIE_NAME, "=", REFRESH_COOKIE_ATTRIBUTES, "; Max-Age=0"],
+        ),
+        (Carrier::Cookie, Renewal::None | Renewal::Sliding | Renewal::SlidingInStore) => {
+            with_cookie(response, "", 0)
+        }
     }
 }
 
-fn with_cookie(mut response: Response, value: &str, max_age_s: u64) -> Response {
-    let line = format!("{COOKIE_NAME}={value}{COOKIE_ATTRIBUTES}; Max-Age={max_age_s}");
-    match HeaderValue::try_from(line) {
+fn with_cookie(response: Response, value: &str, max_age_s: u64) -> Response {
+    let max_age = format!("; Max-Age={max_age_s}");
+    add_cookie(response, &[COOKIE_NAME, "=", value, COOKIE_ATTRIBUTES, &max_age])
+}
+
+fn add_cookie(mut response: Response, parts: &[&str]) -> Response {
+    match HeaderValue::try_from(parts.concat()) {
         Ok(line) => {
-            response.headers_mut().insert(SET_COOKIE, line);
+            response.headers_mut().append(SET_COOKIE, line);
             response
         }
         Err(_) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, "credential_not_a_cookie_value"),
@@ -115,6 +164,8 @@ fn with_cookie(mut response: Response, value: &str, max_age_s: u64) -> Response 
 
 #[cfg(test)]
 mod tests {
+    use authbench::credential::Secret;
+
     use super::*;
 
     fn read(carrier: Carrier, lines: &[&str]) -> Result<String, Denial> {
@@ -127,6 +178,27 @@ mod tests {
             headers.append(&name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         credential(carrier, &headers).map(|c| c.expose().to_owned())
+    }
+
+    #[test]
+    fn a_refresh_token_travels_apart_from_the_credential() {
+        let lines = format!("{COOKIE_NAME}=a; {REFRESH_COOKIE_NAME}=r");
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::try_from(lines).unwrap());
+        let read = |how| renewal(Carrier::Cookie, how, &headers).unwrap().expose().to_owned();
+        assert_eq!((read(Renewal::Rotating), read(Renewal::Sliding)), ("r".into(), "a".into()));
+        let grant = Grant {
+            access: Secret::new("a".to_owned()),
+            refresh: Some(Secret::new("r".to_owned())),
+            expires_at: UnixTime(160),
+        };
+        let granted = hand_out(Carrier::Cookie, &grant, UnixTime(100));
+        let cookies: Vec<&HeaderValue> = granted.headers().get_all(SET_COOKIE).iter().collect();
+        let own = "__Secure-authbench-refresh=r; Path=/refresh; Secure; HttpOnly; SameSite=Strict";
+        assert_eq!(cookies.len(), 2);
+        assert_eq!(cookies[1], own);
+        let gone = take_back(Carrier::Cookie, Renewal::Rotating, granted);
+        assert_eq!(gone.headers().get_all(SET_COOKIE).iter().count(), 4);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The data routes: login, who am I, renewal, logout, logout everywhere, health.
+//! The data routes: login, who am I, redemption, renewal, logout, logout everywhere, health.
 
 use std::sync::Arc;
 
-use authbench::error::AuthError;
+use authbench::credential::Credential;
+use authbench::error::{AuthError, Denial};
 use authbench::identity::SubjectId;
-use authbench::strategy::contract::{AuthStrategy, Revocation};
+use authbench::strategy::contract::{AuthStrategy, Family, Revocation};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -28,7 +29,12 @@ type Shared<S> = State<Arc<App<S>>>;
 /// The routes of one strategy's server.
 pub(super) fn router<S: AuthStrategy>(app: Arc<App<S>>) -> Router {
     let login_limit = DefaultBodyLimit::max(LOGIN_BODY_BYTES_MAX);
-    Router::new()
+    let mut router = Router::new();
+    // By POST alone: whoever only follows the link, a mail scanner or a preview, uses up nothing.
+    if S::PROPERTIES.family == Family::Link {
+        router = router.route("/redeem", post(redeem::<S>).layer(login_limit));
+    }
+    router
         .route("/login", post(login::<S>).layer(login_limit))
         .route("/me", get(me::<S>))
         .route("/refresh", post(refresh::<S>))
@@ -53,6 +59,58 @@ fn parse_login(body: &[u8]) -> Option<SubjectId> {
     login.subject.parse().ok()
 }
 
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|v| {
+        let value = v.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+        value.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Redemption<'b> {
+    credential: &'b str,
+}
+
+/// The credential of a redemption's body, in which a page sends what stood in its link.
+fn parse_redemption(body: &[u8]) -> Option<Credential<'_>> {
+    let text = std::str::from_utf8(body).ok()?.trim_ascii_start();
+    let found: Redemption<'_> =
+        text.starts_with('{').then(|| serde_json::from_str(text).ok())??;
+    Some(Credential::new(found.credential))
+}
+
+/// Uses a link: the credential stands in its carrier or in a JSON body, and in one of them alone.
+async fn redeem<S: AuthStrategy>(
+    State(app): Shared<S>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    app.tally.requests.add_one();
+    let Ok(body) = body else {
+        return reply::error(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large_or_broken");
+    };
+    let carried = carrier::credential(app.carrier, &headers);
+    let presented = match carried {
+        Err(Denial::Missing) if !body.is_empty() && is_json(&headers) => {
+            parse_redemption(&body).ok_or(Denial::Malformed)
+        }
+        Ok(_) if !body.is_empty() => Err(Denial::Malformed),
+        carried => carried,
+    };
+    let redeemed = match presented {
+        Ok(credential) => app.strategy.authenticate(credential, app.now()).await,
+        Err(denial) => Err(denial.into()),
+    };
+    match redeemed {
+        Ok(principal) => {
+            app.tally.admitted.add_one();
+            reply::principal(&principal)
+        }
+        Err(why) => refused(app.refuse(&why)),
+    }
+}
+
 /// Issues to a named test subject without a password: the reason why only loopback is served.
 async fn login<S: AuthStrategy>(
     State(app): Shared<S>,
@@ -61,11 +119,7 @@ async fn login<S: AuthStrategy>(
 ) -> Response {
     app.tally.requests.add_one();
     // A form on another site can post JSON text, but not under this type (login CSRF).
-    let is_json = headers.get(CONTENT_TYPE).is_some_and(|v| {
-        let value = v.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
-        value.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    });
-    if !is_json {
+    if !is_json(&headers) {
         return reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_not_json");
     }
     let Ok(body) = body else {
@@ -96,11 +150,13 @@ async fn me<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) -> Respo
     reply::principal(&who.principal)
 }
 
-/// Trades the credential for a fresh one, in the same carrier, where the strategy renews.
+/// Trades the credential, or the refresh token in its place, for a fresh grant in the same carrier,
+/// where the strategy renews.
 async fn refresh<S: AuthStrategy>(State(app): Shared<S>, headers: HeaderMap) -> Response {
     app.tally.requests.add_one();
     let now = app.now();
-    let renewed = match carrier::credential(app.carrier, &headers) {
+    let presented = carrier::renewal(app.carrier, S::PROPERTIES.renewal, &headers);
+    let renewed = match presented {
         Ok(credential) => app.strategy.refresh(credential, now).await,
         Err(denial) => Err(denial.into()),
     };
@@ -138,10 +194,11 @@ async fn logout_all<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) 
 }
 
 /// Says when the revocation takes effect, and no more than the strategy promises.
-fn acknowledge<S>(app: &App<S>, revocation: Revocation) -> Response {
+fn acknowledge<S: AuthStrategy>(app: &App<S>, revocation: Revocation) -> Response {
     app.tally.revocations.add_one();
     let body = format!("{{\"revocation\":\"{}\"}}", revocation.name());
-    carrier::take_back(app.carrier, reply::json(StatusCode::OK, body))
+    let renewal = S::PROPERTIES.renewal;
+    carrier::take_back(app.carrier, renewal, reply::json(StatusCode::OK, body))
 }
 
 fn refused(refusal: Refusal) -> Response {
@@ -165,8 +222,8 @@ async fn method_not_allowed<S: AuthStrategy>(State(app): Shared<S>) -> Response 
 
 #[cfg(test)]
 mod tests {
-    use authbench::credential::{Carrier, Credential, Grant, Secret};
-    use authbench::error::{BuildError, Denial, Outage};
+    use authbench::credential::{Carrier, Grant, Secret};
+    use authbench::error::{BuildError, Outage};
     use authbench::identity::{Principal, UnixTime};
     use authbench::strategy::StrategyKind;
     use authbench::strategy::contract::{Deps, Properties};

@@ -32,10 +32,7 @@ pub(crate) fn config(
 ) -> ServeConfig {
     // Generated once: RSA keys take longer than a server takes to start.
     static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::generate(&OsEntropy).unwrap());
-    let keys = match strategy.properties().family {
-        Family::Floor | Family::Session => Keyring::default(),
-        _ => KEYS.clone(),
-    };
+    let keys = KEYS.clone();
     ServeConfig {
         strategy,
         carrier,
@@ -58,6 +55,14 @@ pub(crate) fn config(
         ping: false,
         cpus: Vec::new(),
         clock_offset_s: 0,
+    }
+}
+
+/// The request that says who a credential stands for.
+pub(crate) fn use_line(strategy: StrategyKind) -> &'static str {
+    match strategy.properties().family {
+        Family::Link => "POST /redeem",
+        _ => "GET /me",
     }
 }
 

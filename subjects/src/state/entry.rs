@@ -44,7 +44,7 @@ impl Entry {
             (Family::Session, _) => Some(Self::Session),
             (Family::TokenWithState, Revocation::Immediate) => Some(Self::Version),
             (Family::TokenWithState, _) => Some(Self::Denied),
-            (Family::Floor | Family::Token, _) => None,
+            (Family::Floor | Family::Token | Family::Hybrid | Family::Link, _) => None,
         }
     }
 

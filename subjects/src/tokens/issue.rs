@@ -62,7 +62,7 @@ fn contents(bed: &Bed, n: u64) -> NewToken {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&n.to_be_bytes());
     let principal = Principal::of_test_subject(SubjectId(n % CREDENTIALS), bed.now);
-    NewToken { principal, id: TokenId(id), version: None }
+    NewToken { principal, id: TokenId(id), version: None, session: None }
 }
 
 fn prepared(scheme: Scheme, backend: Backend) -> Subject {

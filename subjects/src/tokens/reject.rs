@@ -49,13 +49,14 @@ impl Forgery {
     #[must_use]
     pub fn of(family: Family) -> Vec<(Self, Denial)> {
         match family {
-            Family::Floor => Vec::new(),
+            // What a link turns away is no load: nobody presents one in bulk.
+            Family::Floor | Family::Link => Vec::new(),
             Family::Session => vec![
                 (Self::RandomId, Denial::Unknown),
                 (Self::Garbage, Denial::Malformed),
                 (Self::Long, Denial::Malformed),
             ],
-            Family::Token | Family::TokenWithState => vec![
+            Family::Token | Family::TokenWithState | Family::Hybrid => vec![
                 (Self::BadSignature, Denial::BadSignature),
                 (Self::Expired, Denial::Expired),
                 (Self::WrongAudience, Denial::WrongAudience),

@@ -7,6 +7,8 @@ pub mod lag;
 pub mod layout;
 mod load;
 pub mod mass;
+pub mod races;
+pub mod renewals;
 pub mod series;
 pub mod stage;
 pub mod trial;

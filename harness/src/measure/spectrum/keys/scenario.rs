@@ -167,6 +167,11 @@ fn sign(key: &Key, settings: &Settings, now: UnixTime) -> anyhow::Result<String>
         entropy,
     };
     let principal = Principal::of_test_subject(SubjectId(1_234), now);
-    let token = NewToken { principal, id: TokenId(fresh::<16>(&*deps.entropy)?), version: None };
+    let token = NewToken {
+        principal,
+        id: TokenId(fresh::<16>(&*deps.entropy)?),
+        version: None,
+        session: None,
+    };
     Ok(Library::<Es256>::build(&deps)?.issue(&token, now)?.access.expose().to_owned())
 }
