@@ -69,8 +69,8 @@ fn system_now() -> UnixTime {
     UnixTime(since.as_secs())
 }
 
-/// Held during a check, where checks may have no store of their own: all log in the same subjects, so
-/// on a shared one they take turns.
+/// Held during a check, where checks may have no store of their own: all log in the same subjects,
+/// so on a shared one they take turns.
 pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
     static SHARED: Mutex<()> = Mutex::new(());
     let is_shared = find_server().is_none() || find_postgres().is_none();

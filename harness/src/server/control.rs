@@ -47,7 +47,8 @@ pub struct Receipt {
     pub pid: u32,
     /// How it talks to Redis; `null` when its strategy has no use for it.
     pub redis: Option<RedisSettings>,
-    /// The PostgreSQL it talks to, without the password; `null` when its strategy has no use for it.
+    /// The PostgreSQL it talks to, without the password; `null` when its strategy has no use for
+    /// it.
     pub postgres: Option<String>,
     /// The SQLite file it keeps its state in; `null` when its strategy has no use for it.
     pub sqlite_file: Option<PathBuf>,
