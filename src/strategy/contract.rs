@@ -441,7 +441,7 @@ impl Properties {
 /// A way of remembering who a client is. Every operation takes `now`; nothing reads a clock, but
 /// for `jsonwebtoken`, which compares `exp` with the system's beside our own comparison.
 ///
-/// There are no default bodies of operations: what a strategy does not do is a decision, so it is written down.
+/// There are no default bodies: what a strategy does not do is a decision, so it is written down.
 pub trait AuthStrategy: Send + Sync + Sized + 'static {
     /// What the strategy declares of itself.
     const PROPERTIES: Properties;

@@ -10,7 +10,7 @@ use super::contract::{Properties, Revocation};
 pub enum LagLaw {
     /// None after the acknowledgement: the next request is refused.
     AtOnce,
-    /// Uniform from nothing to this long: the age of a cached verdict, or the time to the next poll.
+    /// Uniform from nothing to this long: the age of a kept verdict, or the time to the next poll.
     Uniform(Duration),
     /// As long as an announcement takes, far below the bound that is promised.
     Push,

@@ -89,7 +89,8 @@ pub struct LagLawResult {
     /// The period of `uniform`, nanoseconds.
     pub period_ns: Option<u64>,
     /// For `uniform`: Kolmogorov and Smirnov's distance to it, of the node where it is largest
-    /// (that which took the logout left out), every lag placed within its interval as the law would have it.
+    /// (that which took the logout left out), every lag placed within its interval as the law would
+    /// have it.
     pub distance: Option<f64>,
     /// What that distance exceeds once in twenty times when all nodes follow the law.
     pub critical: Option<f64>,

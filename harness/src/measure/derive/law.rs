@@ -137,8 +137,9 @@ fn law(
     Some(result)
 }
 
-/// Each node that did not take the logout against the uniform law. When in a call the store was told is not known, nor when
-/// between two probes a node stopped accepting: each lag is known to lie in an interval.
+/// Each node that did not take the logout against the uniform law. When in a call the store was
+/// told is not known, nor when between two probes a node stopped accepting: each lag is known to
+/// lie in an interval.
 fn uniform(lag: &RevocationLag, period_ns: u64, result: &mut LagLawResult) {
     // The node that took the logout may know of it at once.
     let nodes = lag.node_lags_ns.get(1..).unwrap_or_default();
