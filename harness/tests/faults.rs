@@ -1,7 +1,9 @@
 //! The fault matrix of every registered strategy, measured: it must be what they declare, and what
 //! was struck must be gone afterwards.
 
+use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
@@ -9,7 +11,7 @@ use authbench::strategy::contract::Fault;
 use authbench::token::key::Keyring;
 use authbench_fixture::find_server;
 use authbench_harness::load::driver::Mode;
-use authbench_harness::measure::block::Silent;
+use authbench_harness::measure::block::{Interrupted, Silent, Watcher};
 use authbench_harness::measure::contestant::Common;
 use authbench_harness::measure::derive::faults::result;
 use authbench_harness::measure::spectrum::faults::{FaultSettings, measure, planned_ms};
@@ -19,16 +21,21 @@ use authbench_harness::plan::{Plan, Profile};
 use authbench_harness::record::derived::FaultResult;
 use authbench_harness::record::run::FaultSeries;
 
-fn settings(faults: &[Fault], trials: u32) -> FaultSettings {
+fn settings(faults: &[Fault]) -> FaultSettings {
     let program = Some(PathBuf::from(env!("CARGO_BIN_EXE_authbench")));
-    FaultSettings { faults: faults.to_vec(), trials, program, ..FaultSettings::default() }
+    FaultSettings { faults: faults.to_vec(), trials: 2, program, ..FaultSettings::default() }
 }
 
-fn matrix(faults: &[Fault], trials: u32) -> Option<Vec<FaultSeries>> {
+/// One matrix at a time: the next one's processes are not what this one left behind.
+static STAGE: Mutex<()> = Mutex::new(());
+
+/// Measures two trials of each of `faults`, and leaves nothing behind.
+fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<FaultSeries>>> {
     if find_server().is_none() {
         println!("skipped: no redis-server or valkey-server was found");
         return None;
     }
+    let _alone = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let plan = Plan::shipped(Profile::Smoke).unwrap();
     let keys = Keyring::generate(&OsEntropy).unwrap();
     let common = Common {
@@ -42,14 +49,18 @@ fn matrix(faults: &[Fault], trials: u32) -> Option<Vec<FaultSeries>> {
         http2_connections: None,
         sabotage: None,
     };
-    let settings = settings(faults, trials);
-    let silent = Silent(Interrupt::default());
-    let (found, missing) = measure(&common, StrategyKind::ALL, &settings, &silent).unwrap();
-    missing.iter().for_each(|row| println!("not measured: {}: {}", row.what, row.reason));
+    let found = measure(&common, StrategyKind::ALL, &settings(faults), watcher);
     let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
     let left: Vec<u32> = left.collect();
     assert!(left.is_empty(), "processes are left behind: {left:?}");
-    Some(found)
+    Some(found.map(|(found, missing)| {
+        missing.iter().for_each(|row| println!("not measured: {}: {}", row.what, row.reason));
+        found
+    }))
+}
+
+fn undisturbed(faults: &[Fault]) -> Option<Vec<FaultSeries>> {
+    Some(matrix(faults, &Silent(Interrupt::default()))?.unwrap())
 }
 
 fn told(row: &FaultResult) -> String {
@@ -73,9 +84,12 @@ fn told(row: &FaultResult) -> String {
 }
 
 fn must_be_as_declared(faults: &[Fault]) {
-    let Some(found) = matrix(faults, 2) else { return };
+    let Some(found) = undisturbed(faults) else { return };
     let results: Vec<FaultResult> = found.iter().map(result).collect();
-    results.iter().for_each(|row| println!("{}", told(row)));
+    for (row, series) in results.iter().zip(&found) {
+        let lasted_ms: Vec<u64> = series.trials.iter().map(|t| t.fault_ns / 1_000_000).collect();
+        println!("{}, lasted {lasted_ms:?} ms, {} disturbed", told(row), series.disturbed);
+    }
     let wrong: Vec<String> = results.iter().filter(|row| !row.matches).map(told).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     for (series, row) in found.iter().zip(&results) {
@@ -100,9 +114,12 @@ fn a_store_out_of_reach_is_as_declared() {
 #[test]
 fn a_store_that_forgets_is_as_declared_and_a_wrong_declaration_is_reported() {
     let faults = [Fault::StoreLost, Fault::StoreEvicts];
-    let Some(found) = matrix(&faults, 2) else { return };
+    let Some(found) = undisturbed(&faults) else { return };
     let results: Vec<FaultResult> = found.iter().map(result).collect();
-    results.iter().for_each(|row| println!("{}", told(row)));
+    for (row, series) in results.iter().zip(&found) {
+        let lasted_ms: Vec<u64> = series.trials.iter().map(|t| t.fault_ns / 1_000_000).collect();
+        println!("{}, lasted {lasted_ms:?} ms, {} disturbed", told(row), series.disturbed);
+    }
     let wrong: Vec<String> = results.iter().filter(|row| !row.matches).map(told).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(results.iter().any(|row| row.observed == "revives" && row.wrong_allows > 0));
@@ -127,4 +144,22 @@ fn the_whole_matrix_is_affordable() {
     let minutes = planned_ms(StrategyKind::ALL, &twenty) / 60_000;
     println!("{} strategies: {minutes} minutes by plan", StrategyKind::ALL.len());
     assert!(minutes < 30, "{minutes} minutes");
+}
+
+/// Somebody who loses patience in the middle of the trials.
+struct Impatient(Cell<u32>);
+
+impl Watcher for Impatient {
+    fn passed(&self, _ms: u64) {}
+
+    fn check(&self) -> Result<(), Interrupted> {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() > 2 { Err(Interrupted) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn an_interruption_leaves_nothing_behind() {
+    let Some(found) = matrix(&[Fault::StoreDown], &Impatient(Cell::new(0))) else { return };
+    assert!(found.unwrap_err().is::<Interrupted>());
 }

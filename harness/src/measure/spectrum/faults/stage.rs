@@ -2,6 +2,7 @@
 //! for each trial.
 
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -94,6 +95,19 @@ impl Player {
     }
 }
 
+/// What all of `threads` made, or the first error.
+///
+/// # Errors
+/// That of a thread, or that it panicked.
+pub(super) fn joined<T>(
+    threads: Vec<ScopedJoinHandle<'_, anyhow::Result<T>>>,
+) -> anyhow::Result<Vec<T>> {
+    let ended = threads.into_iter().map(|thread| {
+        thread.join().map_err(|_| anyhow!("a thread panicked")).and_then(|made| made)
+    });
+    ended.collect()
+}
+
 /// What a fault strikes.
 #[derive(Debug)]
 pub(super) struct Scene {
@@ -132,12 +146,8 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let players = std::thread::scope(|scope| {
             let start = |kind: StrategyKind| Player::start(common, kind, fault, &redis, program);
-            let starting: Vec<_> =
-                kinds.iter().map(|kind| scope.spawn(move || start(*kind))).collect();
-            let started = starting.into_iter().map(|thread| {
-                thread.join().map_err(|_| anyhow!("a start panicked")).and_then(|player| player)
-            });
-            started.collect::<anyhow::Result<Vec<Player>>>()
+            let starting = kinds.iter().map(|kind| scope.spawn(move || start(*kind)));
+            joined(starting.collect())
         })?;
         let mut accounts = Vec::new();
         for player in &players {

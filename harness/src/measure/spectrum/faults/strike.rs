@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use authbench::strategy::contract::Fault;
 
-use super::stage::Scene;
+use super::stage::{Scene, joined};
 use crate::load::delay_line::LineMode;
 use crate::os::timer::Clock;
 
@@ -88,21 +88,14 @@ fn turn(scene: &Scene, mode: LineMode) -> anyhow::Result<()> {
 /// Restarts the last node of each strategy on its port, all at the same time.
 fn restart(scene: &mut Scene, clock: Clock) -> anyhow::Result<Spans> {
     std::thread::scope(|scope| {
-        let restarts: Vec<_> = scene
-            .players
-            .iter_mut()
-            .map(|player| {
-                scope.spawn(move || {
-                    let begin_ns = clock.now_ns();
-                    let last = player.servers.len() - 1;
-                    player.restart(last)?;
-                    anyhow::Ok((begin_ns, clock.now_ns()))
-                })
+        let restarts = scene.players.iter_mut().map(|player| {
+            scope.spawn(move || {
+                let begin_ns = clock.now_ns();
+                let last = player.servers.len() - 1;
+                player.restart(last)?;
+                anyhow::Ok((begin_ns, clock.now_ns()))
             })
-            .collect();
-        let ended = restarts.into_iter().map(|thread| {
-            thread.join().map_err(|_| anyhow!("a restart panicked")).and_then(|span| span)
         });
-        ended.collect()
+        joined(restarts.collect())
     })
 }
