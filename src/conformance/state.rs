@@ -187,6 +187,8 @@ pub(super) async fn a_corrupt_store_admits_nobody<S: AuthStrategy>(world: &World
             }
             redis::<()>(handle, &command).await?;
         }
+        // What a cache still remembers of the time before is good for as long as is promised.
+        world.take_effect(S::PROPERTIES.revoke);
         let got = ask(&strategy, &gone, at).await;
         ensure!(!matches!(got, Outcome::Admitted(_)), "{what} admits the revoked: {got:?}");
         let got = ask(&strategy, &live, at).await;

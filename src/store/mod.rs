@@ -1,5 +1,6 @@
 //! Where stateful strategies keep what they remember: one trait for sessions, many places.
 
+pub mod cached;
 pub mod memory;
 pub mod redis;
 

@@ -2,6 +2,7 @@
 //! between versions of the client and each of them moves the figures.
 
 pub mod sessions;
+pub mod tracked;
 
 use std::fmt;
 use std::time::Duration;

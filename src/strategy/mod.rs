@@ -14,8 +14,10 @@ use std::str::FromStr;
 use contract::{AuthStrategy, Properties, Visitor};
 
 // What the rows are made of. Only this module expands a row's type.
+use crate::store::cached::Cached;
 use crate::store::memory::MemorySessions;
 use crate::store::redis::sessions::RedisSessions;
+use crate::store::redis::tracked::TrackedSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
 use crate::token::prepared::{AwsLc, Prepared};
@@ -32,6 +34,11 @@ macro_rules! for_each_strategy {
                 session::Session<MemorySessions>;
             SessionRedis "session-redis" "random id, record in Redis"
                 session::Session<RedisSessions>;
+            SessionRedisL1 "session-redis-l1" "the session-redis record, believed for a second"
+                session::Session<Cached<RedisSessions>>;
+            SessionRedisTracked "session-redis-tracked"
+                "the session-redis record, believed until Redis says that it changed"
+                session::Session<TrackedSessions>;
             JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
                 jwt::Jwt<Library<Hs256>>;
             JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
