@@ -7,6 +7,7 @@ mod jwt_denylist;
 mod jwt_version;
 mod none;
 mod session;
+mod session_edge_jwt;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ use crate::store::redis::tracked::TrackedSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
 use crate::token::prepared::{AwsLc, Prepared};
+use crate::token::verified_cache::VerifiedCache;
 
 /// Hands the table of strategies to the macro `$apply`, one row
 /// `Kind "name" "one line of description" Type;` each.
@@ -49,10 +51,15 @@ macro_rules! for_each_strategy {
                 jwt::Jwt<Library<Rs256>>;
             JwtHs256Prepared "jwt-hs256-prepared" "the jwt-hs256 token, keys prepared once"
                 jwt::Jwt<Prepared<AwsLc<Hs256>>>;
+            JwtVerifiedCache "jwt-verified-cache" "the jwt-es256 token, its signature checked once"
+                jwt::Jwt<VerifiedCache<Library<Es256>>>;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
                 jwt_denylist::JwtDenylist<Library<Hs256>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
                 jwt_version::JwtVersion<Library<Hs256>>;
+            SessionEdgeJwt "session-edge-jwt"
+                "the session-redis id at the edge, a short HMAC-SHA-256 token behind it"
+                session_edge_jwt::SessionEdgeJwt<RedisSessions, Prepared<AwsLc<Hs256>>>;
         }
     };
 }

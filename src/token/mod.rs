@@ -4,6 +4,7 @@ pub mod algorithm;
 pub mod key;
 pub mod library;
 pub mod prepared;
+pub mod verified_cache;
 
 mod claims;
 mod policy;
