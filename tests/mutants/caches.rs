@@ -23,7 +23,6 @@ trait Flaw: Send + Sync + 'static {
     const AGES_BY_LAST_USE: bool = false;
     const NEVER_AGES: bool = false;
     const LOGOUT_LEAVES_THE_ENTRY: bool = false;
-    const A_FETCH_OUTLIVES_LOGOUT: bool = false;
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +68,7 @@ impl<F: Flaw> Mutant<F> {
 
     fn file(&self, epoch: u64, key: &SessionKey, record: SessionRecord, since: Duration) {
         let mut entries = self.entries();
-        if entries.epoch == epoch || F::A_FETCH_OUTLIVES_LOGOUT {
+        if entries.epoch == epoch {
             entries.by_key.insert(*key, Entry { record, since });
         }
     }
@@ -220,7 +219,6 @@ flaws! {
     Used AGES_BY_LAST_USE;
     Ageless NEVER_AGES;
     Clinging LOGOUT_LEAVES_THE_ENTRY;
-    Overtaken A_FETCH_OUTLIVES_LOGOUT;
 }
 
 super::mutants! {
@@ -230,5 +228,4 @@ super::mutants! {
         [revocation_keeps_its_promise, a_store_that_is_down_is_as_declared,
          a_corrupt_store_admits_nobody];
     logout_leaves_the_entry: Mutant<Clinging> => [logout_wins_over_use];
-    a_fetch_outlives_logout: Mutant<Overtaken> => [logout_wins_over_use];
 }

@@ -202,3 +202,79 @@ impl Drop for Keeper {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Principal, SubjectId, UnixTime};
+    use crate::store::SessionKey;
+    use crate::store::redis::sessions::key_name;
+
+    /// A link that keeps the sessions `a` to `d`.
+    fn link() -> Link {
+        let link = Link::new(64);
+        let (end, who) = (UnixTime(9), Principal::of_test_subject(SubjectId(1), UnixTime(1)));
+        let record = SessionRecord {
+            subject: who.subject,
+            tenant: who.tenant,
+            scopes: who.scopes,
+            auth_time: who.auth_time,
+            created: who.auth_time,
+            idle_until: end,
+            ends_at: end,
+        };
+        for id in ["a", "b", "c", "d"] {
+            let key = SessionKey::of(id);
+            let fetch = link.records.begin(key.as_bytes());
+            assert!(link.records.file(fetch, key.as_bytes(), record));
+        }
+        link
+    }
+
+    fn name(id: &str) -> Value {
+        Value::BulkString(key_name(&SessionKey::of(id)).to_vec())
+    }
+
+    /// How many are left after `data` was pushed as `kind`.
+    fn left_after(kind: PushKind, data: Vec<Value>) -> usize {
+        let link = link();
+        link.hear(0, &PushInfo { kind, data });
+        link.records.len()
+    }
+
+    #[test]
+    fn every_key_of_a_push_is_forgotten_and_null_is_all() {
+        let invalidate = |data| left_after(PushKind::Invalidate, vec![data]);
+        assert_eq!(invalidate(Value::Array(vec![name("a")])), 3);
+        assert_eq!(invalidate(Value::Array(vec![name("a"), name("d"), name("b")])), 1);
+        assert_eq!(invalidate(Value::Array(vec![name("of nobody")])), 4);
+        assert_eq!(invalidate(Value::Nil), 0);
+        assert_eq!(left_after(PushKind::Message, vec![name("a")]), 4);
+    }
+
+    #[test]
+    fn what_is_not_understood_ends_all_belief() {
+        let invalidate = |data| left_after(PushKind::Invalidate, data);
+        assert_eq!(invalidate(vec![]), 0);
+        assert_eq!(invalidate(vec![Value::Int(1)]), 0);
+        assert_eq!(invalidate(vec![Value::Array(vec![Value::Nil])]), 0);
+        let other = Value::BulkString(b"session:short".to_vec());
+        assert_eq!(invalidate(vec![Value::Array(vec![other])]), 0);
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_connection_means_nothing() {
+        let link = link();
+        link.hear(7, &PushInfo { kind: PushKind::Disconnection, data: vec![] });
+        assert_eq!(link.records.len(), 4);
+        link.hear(0, &PushInfo { kind: PushKind::Disconnection, data: vec![] });
+        assert_eq!(link.records.len(), 0);
+    }
+
+    #[test]
+    fn without_a_connection_there_is_no_lease() {
+        let link = link();
+        link.prove(0, Duration::from_secs(5));
+        assert!(!link.is_leased(Duration::from_secs(5)));
+    }
+}
