@@ -13,6 +13,7 @@ pub mod identity;
 pub mod credential;
 pub mod error;
 
+mod bounded;
 pub mod clock;
 pub mod entropy;
 pub mod settings;

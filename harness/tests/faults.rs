@@ -15,6 +15,7 @@ use authbench_harness::measure::block::{Interrupted, Silent, Watcher};
 use authbench_harness::measure::contestant::Common;
 use authbench_harness::measure::derive::faults::result;
 use authbench_harness::measure::spectrum::faults::{FaultSettings, measure, planned_ms};
+use authbench_harness::measure::stores::Stores;
 use authbench_harness::os::interrupt::Interrupt;
 use authbench_harness::os::processes::{descendants, is_gone};
 use authbench_harness::plan::{Plan, Profile};
@@ -38,11 +39,13 @@ fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<
     let _alone = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let plan = Plan::shipped(Profile::Smoke).unwrap();
     let keys = Keyring::generate(&OsEntropy).unwrap();
+    let stores = Stores::default();
     let common = Common {
         plan: &plan,
         seed: 5,
         keys: &keys,
         redis: None,
+        stores: &stores,
         mode: Mode::Open,
         server_cpus: Vec::new(),
         mix: None,

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::forge::encode;
 use super::login::FLOOR;
@@ -56,7 +57,11 @@ pub(super) async fn revocation_keeps_its_promise<S: AuthStrategy>(world: &World)
     }
     let text = another(&here, &text, ALICE, world.now).await?;
     log_out(&here, &text, world.now).await?;
-    match world.take_effect(S::PROPERTIES.revoke) {
+    let due = match S::PROPERTIES.revoke {
+        Revocation::Within(bound) => use_until_due(&there, &text, world, bound).await,
+        promise => world.take_effect(promise),
+    };
+    match due {
         Some(at) => {
             refused("after the logout", &here, &text, at, REVOKED).await?;
             if S::PROPERTIES.scope != Scope::Node {
@@ -68,6 +73,23 @@ pub(super) async fn revocation_keeps_its_promise<S: AuthStrategy>(world: &World)
         }
     }
     Ok(Held::Shown)
+}
+
+/// Lets `bound` pass in four steps in which the credential is in use, admitted or not: a cache may
+/// not count from the last use. Says since when the revocation is due.
+async fn use_until_due<S: AuthStrategy>(
+    strategy: &S,
+    text: &str,
+    world: &World,
+    bound: Duration,
+) -> Option<UnixTime> {
+    const STEPS: u32 = 4;
+    for _ in 1..STEPS {
+        world.clock.advance(bound / STEPS);
+        ask(strategy, text, world.now).await;
+    }
+    world.clock.advance(bound - bound / STEPS * (STEPS - 1));
+    effective(S::PROPERTIES.revoke, world.now)
 }
 
 /// One logout takes back the credential, or all of its subject's, or nothing: as declared, and

@@ -152,6 +152,8 @@ pub(super) async fn a_corrupt_store_admits_nobody<S: AuthStrategy>(world: &World
         || S::PROPERTIES.family == Family::Session;
     for (what, plant, content) in RUBBISH {
         contents::spoil(&world.deps, plant, content).await?;
+        // What a cache still remembers of the time before is good for as long as is promised.
+        world.take_effect(S::PROPERTIES.revoke);
         let got = ask(&strategy, &gone, at).await;
         ensure!(!matches!(got, Outcome::Admitted(_)), "{what} admits the revoked: {got:?}");
         let got = ask(&strategy, &live, at).await;

@@ -8,6 +8,7 @@ use std::fmt;
 use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation};
+use crate::strategy::law::LagLaw;
 use crate::token::TokenId;
 
 /// A token as a list knows it.
@@ -25,6 +26,8 @@ pub struct Entry {
 pub trait DenyList: Send + Sync + Sized + fmt::Debug + 'static {
     /// When an acknowledged [`DenyList::deny`] has taken effect on every node.
     const REVOKE: Revocation;
+    /// The law that a logout's lag follows, where it is not the one that `REVOKE` implies.
+    const LAG_LAW: Option<LagLaw> = None;
     /// What becomes of the list when something fails.
     const FAULTS: Faults;
     /// What one [`DenyList::is_denied`] asks of Redis, and what a node sends by itself.

@@ -1,5 +1,6 @@
 //! Where stateful strategies keep what they remember: one trait for sessions, many places.
 
+pub mod cached;
 pub mod deny;
 pub mod memory;
 pub mod postgres;
@@ -18,6 +19,7 @@ use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
 use crate::strategy::contract::{
     Deps, Faults, RedisCommands, Renewal, Revocation, Scope, StoreKind,
 };
+use crate::strategy::law::LagLaw;
 
 /// What a session is filed under: SHA-256 of its id. Whoever reads the store learns no id, and the
 /// time a lookup takes tells nothing about one. Ids carry 256 random bits, so no salt is needed.
@@ -147,6 +149,8 @@ pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     const KIND: Option<StoreKind>;
     /// When a logout, of one session or of all, has taken effect on every node.
     const REVOKE: Revocation;
+    /// The law that a logout's lag follows, where it is not the one that `REVOKE` implies.
+    const LAG_LAW: Option<LagLaw> = None;
     /// What becomes of sessions when it fails.
     const FAULTS: Faults;
     /// What one [`SessionStore::load`] asks of Redis.

@@ -9,6 +9,7 @@ pub mod polled;
 pub mod revoked;
 pub mod sessions;
 pub mod sliding;
+pub mod tracked;
 
 use std::fmt;
 use std::time::Duration;

@@ -15,6 +15,7 @@ use crate::strategy::contract::{
     AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Scope, StoreKind,
     Uses,
 };
+use crate::strategy::law::LagLaw;
 use crate::token::{AccessTokens, NewToken, TokenId};
 
 /// Tokens `T` and a deny-list `L`.
@@ -59,6 +60,8 @@ impl<T: AccessTokens, L: DenyList> AuthStrategy for JwtDenylist<T, L> {
         uses: Uses::Many,
         counts_live: false,
     };
+
+    const LAG_LAW: LagLaw = LagLaw::named_or_of(L::LAG_LAW, &Self::PROPERTIES);
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self {

@@ -31,6 +31,15 @@ impl LagLaw {
         }
     }
 
+    /// The law that was named, else the one that the promise implies.
+    #[must_use]
+    pub const fn named_or_of(named: Option<Self>, properties: &Properties) -> Self {
+        match named {
+            Some(law) => law,
+            None => Self::of(properties),
+        }
+    }
+
     /// The law's name in records and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -14,6 +14,7 @@ mod link_redis;
 mod none;
 mod refresh_rotation;
 mod session;
+mod session_edge_jwt;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ use std::str::FromStr;
 use contract::{AuthStrategy, Properties, Visitor};
 
 // What the rows are made of. Only this module expands a row's type.
+use crate::store::cached::Cached;
 use crate::store::memory::MemorySessions;
 use crate::store::postgres::PostgresSessions;
 use crate::store::redis::denied::{DeniedKeys, FailClosed, FailOpen, Sentinel};
@@ -31,10 +33,12 @@ use crate::store::redis::filter::Filter;
 use crate::store::redis::polled::{PolledList, Polling};
 use crate::store::redis::sessions::RedisSessions;
 use crate::store::redis::sliding::SlidingRedisSessions;
+use crate::store::redis::tracked::TrackedSessions;
 use crate::store::sqlite::SqliteSessions;
 use crate::token::algorithm::{EdDsa, Es256, Hs256, Rs256};
 use crate::token::library::Library;
 use crate::token::prepared::{AwsLc, Prepared};
+use crate::token::verified_cache::VerifiedCache;
 
 /// Hands the table of strategies to the macro `$apply`, one row
 /// `Kind "name" "one line of description" Type;` each.
@@ -58,6 +62,11 @@ macro_rules! for_each_strategy {
             SessionRedisSlidingNaive "session-redis-sliding-naive"
                 "session-redis, prolonged by every use: each read is a write"
                 session::Session<SlidingRedisSessions>;
+            SessionRedisL1 "session-redis-l1" "the session-redis record, believed for a second"
+                session::Session<Cached<RedisSessions>>;
+            SessionRedisTracked "session-redis-tracked"
+                "the session-redis record, believed until Redis says that it changed"
+                session::Session<TrackedSessions>;
             JwtHs256 "jwt-hs256" "HMAC-SHA-256 token through jsonwebtoken; good until it expires"
                 jwt::Jwt<Library<Hs256>>;
             JwtEdDsa "jwt-eddsa" "Ed25519 token through jsonwebtoken; good until it expires"
@@ -70,6 +79,8 @@ macro_rules! for_each_strategy {
                 jwt::Jwt<Prepared<AwsLc<Hs256>>>;
             CookieSealed "cookie-sealed" "principal sealed by AES-256-GCM; good until it expires"
                 cookie_sealed::CookieSealed;
+            JwtVerifiedCache "jwt-verified-cache" "the jwt-es256 token, its signature checked once"
+                jwt::Jwt<VerifiedCache<Library<Es256>>>;
             JwtDenylist "jwt-denylist" "HMAC-SHA-256 token, and those taken back listed in Redis"
                 jwt_denylist::JwtDenylist<Library<Hs256>, DeniedKeys<FailClosed>>;
             JwtDenylistOpen "jwt-denylist-open" "the jwt-denylist; admits while Redis is silent"
@@ -91,6 +102,9 @@ macro_rules! for_each_strategy {
             RefreshRotation "refresh-rotation"
                 "five-minute HMAC-SHA-256 token, and a refresh token that is good once"
                 refresh_rotation::RefreshRotation<Library<Hs256>>;
+            SessionEdgeJwt "session-edge-jwt"
+                "the session-redis id at the edge, a short HMAC-SHA-256 token behind it"
+                session_edge_jwt::SessionEdgeJwt<RedisSessions, Prepared<AwsLc<Hs256>>>;
             LinkRedis "link-redis" "one-time link: random id, record in Redis"
                 link_redis::LinkRedis;
             LinkBound "link-bound" "one-time link: MAC over the account's state, kept in Redis"

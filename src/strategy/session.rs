@@ -16,6 +16,7 @@ use crate::store::{SessionKey, SessionRecord, SessionStore};
 use crate::strategy::contract::{
     AuthStrategy, Deps, Family, Granularity, Properties, Revocation, Uses,
 };
+use crate::strategy::law::LagLaw;
 
 /// Random bytes in an id: 256 bits, twice what OWASP ASVS 5.0, 7.2.3 asks for.
 const ID_BYTES: usize = 32;
@@ -82,6 +83,8 @@ impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
         uses: Uses::Many,
         counts_live: true,
     };
+
+    const LAG_LAW: LagLaw = LagLaw::named_or_of(S::LAG_LAW, &Self::PROPERTIES);
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
         deps.settings.check()?;

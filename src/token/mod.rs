@@ -5,6 +5,7 @@ pub mod jwks;
 pub mod key;
 pub mod library;
 pub mod prepared;
+pub mod verified_cache;
 
 mod claims;
 mod policy;

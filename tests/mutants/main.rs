@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod caches;
 mod links;
 mod renewals;
 mod sessions;

@@ -16,6 +16,7 @@ use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::store::deny::{DenyList, Entry};
 use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Revocation};
+use crate::strategy::law::LagLaw;
 
 /// From the beginning of a fetch to the beginning of the next.
 const POLL: Duration = Duration::from_secs(1);
@@ -122,6 +123,8 @@ impl<F> fmt::Debug for Polling<F> {
 
 impl<F: Fetched> DenyList for Polling<F> {
     const REVOKE: Revocation = Revocation::Within(LAG);
+    // The time to the next poll; the promise allows for the fetch on top.
+    const LAG_LAW: Option<LagLaw> = Some(LagLaw::Uniform(POLL));
     const FAULTS: Faults = F::FAULTS;
     const REDIS: RedisCommands = F::REDIS;
 

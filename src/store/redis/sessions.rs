@@ -83,6 +83,29 @@ pub(super) fn key_name(key: &SessionKey) -> [u8; KEY_BYTES] {
     name
 }
 
+/// The session whose key is called `name`, if one of ours is.
+pub(super) fn key_of(name: &[u8]) -> Option<SessionKey> {
+    let digits = name.strip_prefix(PREFIX)?;
+    let mut bytes = [0; 32];
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        *byte = u8::try_from(16 * digit(pair[0])? + digit(pair[1])?).ok()?;
+    }
+    Some(SessionKey(bytes))
+}
+
+/// The record in Redis's answer to a GET.
+pub(super) fn record_of(answer: &Value) -> Result<Option<SessionRecord>, Outage> {
+    match answer {
+        Value::Nil => Ok(None),
+        Value::BulkString(json) => SessionRecord::from_json(json).map(Some),
+        _ => Err(Outage::new("Redis answered a GET with something that is not a string")),
+    }
+}
+
 /// What stands for the session on its subject's list.
 fn digits_of(name: &[u8; KEY_BYTES]) -> &[u8] {
     &name[PREFIX.len()..]
@@ -130,11 +153,7 @@ impl SessionStore for RedisSessions {
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<SessionRecord>, Outage> {
-        match self.redis.query(&Cmd::get(&key_name(key)[..])).await? {
-            Value::Nil => Ok(None),
-            Value::BulkString(json) => SessionRecord::from_json(&json).map(Some),
-            _ => Err(Outage::new("Redis answered a GET with something that is not a string")),
-        }
+        record_of(&self.redis.query(&Cmd::get(&key_name(key)[..])).await?)
     }
 
     async fn touch(
@@ -169,4 +188,21 @@ impl SessionStore for RedisSessions {
     }
 
     fn sweep(&self, _now: UnixTime) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_back_to_its_session() {
+        let key = SessionKey::of("id");
+        let name = key_name(&key);
+        assert_eq!(key_of(&name), Some(key));
+        let cut = &name[..name.len() - 1];
+        let other = [&name[..name.len() - 1], b"g"].concat();
+        for bad in [cut, &other, b"session:", b"sessions-of:u-1", b""] {
+            assert_eq!(key_of(bad), None);
+        }
+    }
 }
