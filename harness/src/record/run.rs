@@ -12,7 +12,9 @@ pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
 };
-pub use super::spectrum::{FaultSeries, FaultTrial, KeySeries, RaceSeries, Spectrum, WriteRow};
+pub use super::spectrum::{
+    FaultSeries, FaultTrial, KeySeries, NodeMemoryRow, RaceSeries, Spectrum, WriteRow,
+};
 pub use super::tools::ToolRun;
 
 /// One run, written as it goes; an interrupted one is valid and says `partial`.

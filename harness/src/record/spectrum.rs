@@ -16,6 +16,8 @@ pub struct Spectrum {
     pub keys: Vec<KeySeries>,
     /// Writes that sliding expiry causes.
     pub writes: Vec<WriteRow>,
+    /// What credentials weigh on the nodes.
+    pub node_memory: Vec<NodeMemoryRow>,
 }
 
 impl Spectrum {
@@ -154,4 +156,20 @@ pub struct WriteRow {
     pub server_cpu_ns: u64,
     /// CPU of Redis, nanoseconds in all; `null` where it cannot be told.
     pub store_cpu_ns: Option<u64>,
+}
+
+/// What many credentials add to a server process. Good to about ten bytes an entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeMemoryRow {
+    /// The strategy's id.
+    pub strategy: String,
+    /// `credential` (logged in and used once) or `revocation` (taken back).
+    pub entry: String,
+    /// Entries added.
+    pub entries: u32,
+    /// Resident memory of the process before, bytes.
+    pub resident_before_bytes: u64,
+    /// Resident memory of the process after, bytes.
+    pub resident_after_bytes: u64,
 }

@@ -88,7 +88,8 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
 fn points_of(input: &Input<'_>, arm: &ArmResult, cpu: Estimate) -> Vec<Point> {
     let declared = input.run.strategies.iter().find(|s| s.id == arm.strategy);
     let expires = declared.is_some_and(|s| s.revoke == "at-expiry");
-    let lags = input.derived.revocation_lag.iter().filter(|lag| lag.strategy == arm.strategy);
+    let lags = input.derived.revocation_lag.iter();
+    let lags = lags.filter(|lag| lag.strategy == arm.strategy && stands_for(lag));
     let point = |lag, hollow, note, shared| Point {
         arm: arm.arm.clone(),
         lag,
@@ -125,6 +126,12 @@ fn points_of(input: &Input<'_>, arm: &ArmResult, cpu: Estimate) -> Vec<Point> {
         points.push(point(Lag::UntilExpiry, true, note, true));
     }
     points
+}
+
+/// Whether a lag is its strategy's own: of a single logout on two nodes at rest, or by law. The
+/// others - more nodes, under load, many at once - are told in their table.
+pub(super) fn stands_for(lag: &RevocationLagResult) -> bool {
+    lag.nodes <= 2
 }
 
 /// The best bound that the trials bear.
