@@ -63,7 +63,7 @@ fn limit_row(limit: wire::limits::Limit) -> LimitRow {
     }
 }
 
-fn memory_row(row: memory::Row) -> MemoryRow {
+pub(super) fn memory_row(row: memory::Row) -> MemoryRow {
     MemoryRow {
         strategy: row.strategy.name().into(),
         entry: row.entry.into(),

@@ -3,6 +3,7 @@
 pub mod comparison;
 pub mod histogram;
 pub mod ranked;
+pub mod spectrum;
 pub mod stationarity;
 pub mod stats;
 

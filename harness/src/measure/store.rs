@@ -154,6 +154,17 @@ impl Store {
             .map_err(|e| anyhow!("Redis does not answer PING: {e}"))
     }
 
+    /// Changes of its keys so far, by Redis's own count (`rdb_changes_since_last_save`).
+    ///
+    /// # Errors
+    /// When Redis does not answer, or does not say.
+    pub fn changes(&mut self) -> anyhow::Result<u64> {
+        let info = self.info("persistence")?;
+        self.asked = self.asked.with("persistence").answered(&info);
+        let changes = field(&info, "rdb_changes_since_last_save").and_then(|n| n.parse().ok());
+        changes.context("INFO names no number of changes")
+    }
+
     /// What Redis has counted so far, this instrument's own questions excluded.
     ///
     /// # Errors

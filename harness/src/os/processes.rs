@@ -1,4 +1,4 @@
-//! Processes below one of ours, and the ports they listen on. Empty where there is no `/proc`.
+//! Processes below one of ours, the ports they listen on, their memory. Empty where there is no `/proc`.
 
 /// Every process below `parent`, theirs included.
 #[must_use]
@@ -16,6 +16,13 @@ pub fn descendants(parent: u32) -> Vec<u32> {
 #[must_use]
 pub fn is_gone(pid: u32) -> bool {
     status_field(pid, "State").is_none_or(|state| state.starts_with(['Z', 'X']))
+}
+
+/// The memory of a process that is in RAM, bytes.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let text = status_field(pid, "VmRSS")?;
+    Some(text.strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1_024)
 }
 
 /// A field of `/proc/PID/status` (proc_pid_status(5)).

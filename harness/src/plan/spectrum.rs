@@ -7,10 +7,30 @@ const LARGE: u32 = 10_000;
 /// Faster than this one driver does not send beside a server on two cores.
 const PROBES_MAX: u64 = 50_000;
 
+/// An experiment of the spectrum.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// How long a revoked credential goes on working.
+    Lag,
+    /// What becomes of requests under each fault.
+    Faults,
+    /// One single-use credential presented many times at once, and what renewals cost.
+    Races,
+    /// Verifiers that fetch their keys.
+    Keys,
+    /// What sliding expiry writes.
+    Writes,
+    /// What credentials weigh, in the store and on the nodes.
+    Memory,
+}
+
 /// The table `[spectrum]` of a plan. Every key has a default.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpectrumPlan {
+    /// The experiments.
+    pub parts: Vec<Part>,
     /// Server processes that share the store: each of these counts, ascending. The first is the
     /// one at which everything else is measured.
     pub nodes: Vec<u32>,
@@ -53,6 +73,14 @@ pub struct SpectrumPlan {
 impl Default for SpectrumPlan {
     fn default() -> Self {
         Self {
+            parts: vec![
+                Part::Lag,
+                Part::Faults,
+                Part::Races,
+                Part::Keys,
+                Part::Writes,
+                Part::Memory,
+            ],
             nodes: vec![2, 4],
             probe_us: 1_000,
             within_steps: 1_000,
@@ -109,6 +137,12 @@ impl SpectrumPlan {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the experiment is asked for.
+    #[must_use]
+    pub fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
     }
 
     /// The masses of the strategy `id`.

@@ -13,7 +13,7 @@ pub use super::measured::{
     SizeRow, Slots,
 };
 pub use super::spectrum::{
-    FaultSeries, FaultTrial, KeySeries, MassRow, RaceSeries, Spectrum, WriteRow,
+    FaultSeries, FaultTrial, KeySeries, MassRow, NodeMemoryRow, RaceSeries, Spectrum, WriteRow,
 };
 pub use super::tools::ToolRun;
 

@@ -23,6 +23,8 @@ pub struct Spectrum {
     /// Many logouts at once. Their lags stand with the other lags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mass: Vec<MassRow>,
+    /// What credentials weigh on the nodes.
+    pub node_memory: Vec<NodeMemoryRow>,
 }
 
 impl Spectrum {
@@ -253,4 +255,20 @@ pub struct MassRow {
     /// From the first of those to when every credential that was probed was refused on every node,
     /// the last one to be revoked among them, nanoseconds; `null` when one never was.
     pub all_refused_after_ns: Option<u64>,
+}
+
+/// What many credentials add to a server process. Good to about ten bytes an entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeMemoryRow {
+    /// The strategy's id.
+    pub strategy: String,
+    /// `credential` (logged in and used once) or `revocation` (taken back).
+    pub entry: String,
+    /// Entries added.
+    pub entries: u32,
+    /// Resident memory of the process before, bytes.
+    pub resident_before_bytes: u64,
+    /// Resident memory of the process after, bytes.
+    pub resident_after_bytes: u64,
 }

@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Input};
 use super::page::{Figure, Section, Table};
-use super::{distance_tables, tables};
+use super::{distance_tables, spectrum_tables, tables};
 
 /// What the two timers in one table are.
 const LOOPS: &str = "CPU and ratios are of the interleaved pass, where subject and reference \
@@ -120,6 +120,17 @@ fn rest(input: &Input<'_>) -> Vec<Part> {
             vec![tables::revocation_lag(input), tables::mass(input)],
         )
         .led_by(laws(input)),
+        part("stale-accepts", "What a thief gets through", vec![]),
+        part(
+            "fault-matrix",
+            "Under faults",
+            vec![spectrum_tables::faults(input), spectrum_tables::not_as_declared(input)],
+        ),
+        part("capabilities", "What each can do", vec![spectrum_tables::capabilities(input)]),
+        part("races", "Races for one credential", vec![spectrum_tables::races(input)]),
+        part("keys", "Keys that rotate", vec![spectrum_tables::keys(input)]),
+        part("writes", "What sliding expiry writes", vec![spectrum_tables::writes(input)]),
+        part("node-memory", "Memory on the nodes", vec![spectrum_tables::node_memory(input)]),
         part("pairs", "Every two strategies compared", vec![tables::pairs(input)]),
     ]
 }

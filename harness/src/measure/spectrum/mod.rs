@@ -1,5 +1,5 @@
 //! Taking credentials back, in full: lag on several nodes, at rest and under load, of one logout,
-//! of logouts everywhere and of many at once.
+//! of logouts everywhere and of many at once; then faults, races, keys, writes, memory.
 
 pub mod faults;
 pub mod keys;
@@ -7,11 +7,14 @@ pub mod lag;
 pub mod layout;
 mod load;
 pub mod mass;
+pub mod memory;
+pub mod parts;
 pub mod races;
 pub mod renewals;
 pub mod series;
 pub mod stage;
 pub mod trial;
+pub mod writes;
 
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Revocation;
@@ -21,13 +24,18 @@ use self::stage::Stage;
 use crate::measure::block::{Interrupted, Watcher};
 use crate::measure::contestant::Common;
 use crate::measure::store::Store;
-use crate::plan::{PlannedArm, SpectrumPlan};
+use crate::plan::{Part, PlannedArm, SpectrumPlan};
 use crate::record::run::{NotMeasured, Run};
 
 /// Milliseconds of planned measuring over `arms`.
 #[must_use]
 pub fn planned_ms(common: &Common<'_>, plan: &SpectrumPlan, arms: &[PlannedArm]) -> u64 {
-    subjects_of(common, arms).into_iter().map(|kind| lags_ms(common, plan, kind)).sum()
+    let lags: u64 = if plan.has(Part::Lag) {
+        subjects_of(common, arms).into_iter().map(|kind| lags_ms(common, plan, kind)).sum()
+    } else {
+        0
+    };
+    lags + parts::planned_ms(plan, arms)
 }
 
 fn lags_ms(common: &Common<'_>, plan: &SpectrumPlan, kind: StrategyKind) -> u64 {
@@ -66,7 +74,8 @@ pub fn measure(
     run: &mut Run,
     (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
 ) -> anyhow::Result<()> {
-    for kind in subjects_of(common, arms) {
+    let subjects = if plan.has(Part::Lag) { subjects_of(common, arms) } else { vec![] };
+    for kind in subjects {
         if kind.properties().revoke == Revocation::AtExpiry {
             match lag::until_expiry(common, kind, watcher) {
                 Ok(lag) => run.revocation_lag.push(lag),
@@ -76,10 +85,7 @@ pub fn measure(
         lags(common, plan, kind, store, run, watcher)?;
         keep(run)?;
     }
-    // Faults: faults::measure(common, plan, arms, store, run, watcher)?;
-    // Races: races::measure(common, plan, arms, run, watcher)?;
-    // Keys: keys::measure(common, plan, run, watcher)?;
-    Ok(())
+    parts::measure(common, plan, arms, store, run, (watcher, keep))
 }
 
 /// Every series of one strategy, on the same servers.

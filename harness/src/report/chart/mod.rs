@@ -3,6 +3,7 @@
 mod algorithms;
 pub mod cpu;
 mod distance;
+mod fault_matrix;
 mod frontier;
 pub mod headline;
 pub mod labels;
@@ -21,6 +22,7 @@ pub mod rows;
 pub mod scale;
 pub mod scene;
 pub mod sizes;
+mod stale;
 mod wire;
 
 use super::palette::Palette;
@@ -121,6 +123,8 @@ pub fn all(input: &Input<'_>) -> anyhow::Result<Vec<Chart>> {
         sizes::chart(input)?,
         revocation::chart(input)?,
         lag::chart(input)?,
+        stale::chart(input)?,
+        fault_matrix::chart(input)?,
         distance::chart(input)?,
     ];
     Ok(charts.into_iter().flatten().collect())

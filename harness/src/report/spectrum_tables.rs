@@ -1,0 +1,215 @@
+//! Tables about taking credentials back: what each strategy can do, races, keys, writes.
+
+use super::chart::Input;
+use super::format::{self, MISSING, count, three_digits};
+use super::page::Table;
+use super::verdicts::{code, promise};
+use crate::record::derived::RevocationCostResult;
+use crate::record::run::{StrategyRecord, WriteRow};
+
+/// What each strategy of the run can do, beside its numbers.
+#[must_use]
+pub fn capabilities(input: &Input<'_>) -> Table {
+    let head = [
+        "strategy",
+        "log out one",
+        "log out everywhere",
+        "costs, CPU µs",
+        "counts the logins",
+        "renewal",
+        "while the store is down",
+        "one node cut off",
+        "after eviction",
+        "third parties can verify",
+    ];
+    // Records that are older than these declarations have nothing to show here.
+    let declared = input.run.strategies.iter().filter(|s| !s.faults.is_empty());
+    let contenders = declared.filter(|s| s.family != "floor");
+    Table::new("What each strategy can do", &head).with(contenders.map(|s| {
+        vec![
+            code(&s.id),
+            one(s),
+            promise(&s.revoke_all, s.revoke_within_ns),
+            cost_of_all(input, &s.id),
+            if s.counts_logins { "yes" } else { "no" }.into(),
+            s.renewal.clone().unwrap_or_else(|| MISSING.into()),
+            fault(s, "store-down"),
+            fault(s, "partition"),
+            fault(s, "store-evicts"),
+            third_parties(s).into(),
+        ]
+    }))
+}
+
+fn one(s: &StrategyRecord) -> String {
+    let when = promise(&s.revoke, s.revoke_within_ns);
+    match s.granularity.as_str() {
+        "credential" => when,
+        "subject" => format!("{when}, with all of its user's"),
+        _ => when,
+    }
+}
+
+fn cost_of_all(input: &Input<'_>, strategy: &str) -> String {
+    let own = |r: &&RevocationCostResult| r.strategy == strategy && r.operation == "logout-all";
+    let found = input.derived.revocation_cost.iter().find(own);
+    let figure = found.and_then(|r| {
+        let of = r.credentials_per_call;
+        Some(format!("{} of {of}", format::estimate(&r.cpu_ns?, format::MICROS)))
+    });
+    figure.unwrap_or_else(|| MISSING.into())
+}
+
+/// A declared outcome in words, `open for 3 s` among them.
+#[must_use]
+pub fn fault(s: &StrategyRecord, name: &str) -> String {
+    let Some(declared) = s.faults.iter().find(|f| f.fault == name) else { return MISSING.into() };
+    outcome(&declared.outcome, declared.open_for_ns)
+}
+
+/// `open for 3 s`, or the outcome as it is.
+#[must_use]
+pub fn outcome(name: &str, open_for_ns: Option<u64>) -> String {
+    match open_for_ns {
+        Some(ns) => format!("open for {}", format::duration(ns as f64)),
+        None => name.to_owned(),
+    }
+}
+
+/// A public key verifies, a shared secret would let them issue.
+fn third_parties(s: &StrategyRecord) -> &'static str {
+    match s.algorithm.as_deref() {
+        Some("HS256") => "no: the secret also issues",
+        Some(_) => "yes",
+        None => "no",
+    }
+}
+
+/// One single-use credential presented many times at once.
+#[must_use]
+pub fn races(input: &Input<'_>) -> Table {
+    let head = [
+        "strategy",
+        "race",
+        "grace",
+        "at once",
+        "nodes",
+        "repetitions",
+        "succeeded",
+        "children of one",
+        "still good afterwards",
+        "honest logins lost",
+        "failed",
+    ];
+    Table::new("Single-use credentials, presented many times at once", &head).with(
+        input.run.spectrum.races.iter().map(|race| {
+            let children = if race.children_min == race.children_max {
+                race.children_max.to_string()
+            } else {
+                format!("{} to {}", race.children_min, race.children_max)
+            };
+            vec![
+                code(&race.strategy),
+                race.race.clone(),
+                if race.race == "refresh" { format!("{} s", race.grace_s) } else { MISSING.into() },
+                race.at_once.to_string(),
+                race.nodes.to_string(),
+                count(race.repetitions.into()),
+                count(race.succeeded),
+                children,
+                format!("at most {}", race.live_children_max),
+                count(race.false_thefts.into()),
+                count(race.failed),
+            ]
+        }),
+    )
+}
+
+/// Verifiers that fetch their keys.
+#[must_use]
+pub fn keys(input: &Input<'_>) -> Table {
+    let head = [
+        "scenario",
+        "policy",
+        "good tokens",
+        "of these denied",
+        "tokens under an unknown kid",
+        "of these admitted",
+        "fetches of the key set",
+        "new key good after",
+    ];
+    Table::new("Keys that rotate, and tokens that name keys nobody has", &head).with(
+        input.run.spectrum.keys.iter().map(|row| {
+            vec![
+                row.scenario.clone(),
+                row.policy.clone(),
+                count(row.valid_presented),
+                count(row.valid_denied),
+                count(row.unknown_presented),
+                count(row.unknown_admitted),
+                count(row.fetches),
+                row.new_key_after_ns
+                    .map_or_else(|| MISSING.into(), |ns| format::duration(ns as f64)),
+            ]
+        }),
+    )
+}
+
+/// What keeping sessions alive asks of the store.
+#[must_use]
+pub fn writes(input: &Input<'_>) -> Table {
+    let head = [
+        "strategy",
+        "sessions",
+        "requests per session and idle time-out",
+        "requests",
+        "Redis commands per request",
+        "of these writes",
+        "server CPU, µs per request",
+        "Redis CPU, µs per request",
+    ];
+    Table::new("What sliding expiry writes", &head).with(input.run.spectrum.writes.iter().map(
+        |row| {
+            vec![
+                code(&row.strategy),
+                count(row.sessions.into()),
+                count(row.requests_per_idle.into()),
+                count(row.requests),
+                per_request(row, row.redis_commands),
+                per_request(row, row.redis_writes),
+                us_per_request(row, Some(row.server_cpu_ns)),
+                us_per_request(row, row.store_cpu_ns),
+            ]
+        },
+    ))
+}
+
+/// What credentials add to a server process.
+#[must_use]
+pub fn node_memory(input: &Input<'_>) -> Table {
+    let head = ["strategy", "entry", "entries", "growth, bytes", "bytes per entry, about"];
+    Table::new("What credentials weigh on the node", &head).with(
+        input.run.spectrum.node_memory.iter().map(|row| {
+            let grown = row.resident_after_bytes.saturating_sub(row.resident_before_bytes);
+            vec![
+                code(&row.strategy),
+                row.entry.clone(),
+                count(row.entries.into()),
+                count(grown),
+                format!("{:.0}", grown as f64 / f64::from(row.entries.max(1))),
+            ]
+        }),
+    )
+}
+
+fn per_request(row: &WriteRow, n: u64) -> String {
+    if row.requests == 0 {
+        return MISSING.into();
+    }
+    format!("{:.3}", n as f64 / row.requests as f64)
+}
+
+fn us_per_request(row: &WriteRow, ns: Option<u64>) -> String {
+    let each = ns.filter(|_| row.requests > 0).map(|ns| ns as f64 / row.requests as f64 / 1e3);
+    each.map_or_else(|| MISSING.into(), three_digits)
+}
