@@ -1,9 +1,9 @@
 //! A feed whose revocations are acknowledged when every node has applied them.
 //!
 //! Nodes say that they heard; one that does not is waited for until its lease must have run out,
-//! and asks Redis from then on. A lease that began without the announcement was begun by a beat that
-//! Redis served before it, so one lease after the announcement none such is left: on the revoker's
-//! own clock, whatever the clocks of the others say.
+//! and asks Redis from then on. A lease that began without the announcement was begun by a beat
+//! that Redis served before it, so one lease after the announcement none such is left: on the
+//! revoker's own clock, whatever the clocks of the others say.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
