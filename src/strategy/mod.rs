@@ -95,7 +95,7 @@ macro_rules! for_each_strategy {
                 jwt_denylist::JwtDenylist<Library<Hs256>, Barrier>;
             JwtDenylistPolled "jwt-denylist-polled" "token, and a list that every node polls"
                 jwt_denylist::JwtDenylist<Library<Hs256>, Polling<PolledList>>;
-            JwtDenylistFilter "jwt-denylist-filter" "token, and a Bloom filter that every node polls"
+            JwtDenylistFilter "jwt-denylist-filter" "token, and a Bloom filter that nodes poll"
                 jwt_denylist::JwtDenylist<Library<Hs256>, Polling<Filter>>;
             JwtVersion "jwt-version" "HMAC-SHA-256 token, and each subject's version in Redis"
                 jwt_version::JwtVersion<Library<Hs256>>;

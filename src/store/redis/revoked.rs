@@ -18,7 +18,7 @@ use crate::token::TokenId;
 
 /// The sorted set.
 const LIST: &str = "revoked";
-/// Where each revocation is announced: the `jti`, its second as eight bytes, and the return address.
+/// Where each revocation is announced: the `jti`, its second as eight bytes, the return address.
 pub(super) const CHANNEL: &str = "revocations";
 /// The list keeps an entry this long past its end, for nodes whose clock is behind the revoker's.
 const CLOCKS_APART_S: u64 = 60;

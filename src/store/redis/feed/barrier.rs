@@ -1,9 +1,9 @@
 //! A feed whose revocations are acknowledged when every node has applied them.
 //!
 //! Nodes say that they heard; one that does not is waited for until its lease must have run out,
-//! and asks Redis from then on. A lease that began without the announcement was begun by a beat that
-//! Redis served before it, so one lease after the announcement none such is left: on the revoker's
-//! own clock, whatever the clocks of the others say.
+//! and asks Redis from then on. A lease that began without the announcement was begun by a beat
+//! that Redis served before it, so one lease after the announcement none such is left: on the
+//! revoker's own clock, whatever the clocks of the others say.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use redis::{Script, cmd};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use super::lease::{self, LEASE, Lease, REGISTER, channel, keep_beating};
+use super::lease::{self, LEASE, Lease, REGISTER, channel};
 use super::{Everything, Feed, Knowledge, Listener};
 use crate::clock::Clock;
 use crate::error::{BuildError, Outage};
@@ -179,7 +179,8 @@ impl<K: Knowledge> DenyList for Barrier<K> {
         authenticate: 1,
         round_trips: 1,
         cached: true,
-        background_per_second: lease::BACKGROUND_PER_SECOND,
+        // A beat is a script that reads the register's generation, counts and publishes.
+        background_per_second: lease::background_per_second(4),
     };
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
@@ -188,8 +189,7 @@ impl<K: Knowledge> DenyList for Barrier<K> {
         let member = Member { lease, answers, waiting: DashMap::new(), next: AtomicU64::new(0) };
         let (member, redis) = (Arc::new(member), deps.redis()?);
         let mut feed = Feed::open(deps, Arc::clone(&member)).await?;
-        member.lease.beat(&redis).await;
-        feed.tasks.spawn(keep_beating(member, redis.clone()));
+        lease::register(member, redis.clone(), &mut feed.tasks).await;
         feed.tasks.spawn(send_answers(to_send, redis.clone()));
         Ok(Self { feed, redis, clock: Arc::clone(&deps.clock) })
     }

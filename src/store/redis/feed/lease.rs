@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::Script;
+use redis::{Script, cmd};
+use tokio::task::JoinSet;
 
 use super::{Everything, Feed, Knowledge, Listener, RECONCILE};
 use crate::clock::Clock;
@@ -32,7 +33,8 @@ pub(in crate::store::redis) const REGISTER: &str = "feed:nodes";
 /// There while the register may lack nodes whose lease still runs, because it was lost.
 pub(in crate::store::redis) const UNSETTLED: &str = "feed:unsettled";
 
-/// Registers a node, and sends its beat, in one step: who holds a lease is on the register.
+/// Registers a node, and sends its beat, in one step: where leases are waited for, who holds one
+/// is on the register.
 ///
 /// `ARGV`: the node, the generation it knows, one that nobody has used, two leases in ms, its
 /// channel, the beat. A node that finds another generation than it knows says that the register was
@@ -76,6 +78,7 @@ pub(super) struct Lease {
     clock: Arc<dyn Clock>,
     /// On the node's own clock, nanoseconds.
     until: AtomicU64,
+    /// Of the register, where the node is on one.
     generation: Mutex<Vec<u8>>,
 }
 
@@ -103,14 +106,27 @@ impl Lease {
         self.generation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Registers and beats. Renewed is the lease when the beat comes back, not here.
-    pub(super) async fn beat(&self, redis: &RedisHandle) {
-        let sent = nanos(self.clock.now()).to_be_bytes();
-        let unused = [&self.node[..], &sent].concat();
+    /// When a beat that is sent now is sent.
+    fn stamp(&self) -> [u8; 8] {
+        nanos(self.clock.now()).to_be_bytes()
+    }
+
+    /// Beats. Renewed is the lease when the beat comes back, not here; one that is lost is missed.
+    async fn beat(&self, redis: &RedisHandle) {
+        let stamp = self.stamp();
+        let mut publish = cmd("PUBLISH");
+        publish.arg(channel(&self.node)).arg(&stamp[..]);
+        let _: Result<u64, Outage> = redis.query(&publish).await;
+    }
+
+    /// Registers and beats.
+    async fn beat_registered(&self, redis: &RedisHandle) {
+        let stamp = self.stamp();
+        let unused = [&self.node[..], &stamp].concat();
         let mut call = BEAT_SCRIPT.prepare_invoke();
         call.key(REGISTER).key(UNSETTLED);
         call.arg(&self.node[..]).arg(self.generation()).arg(unused);
-        call.arg(2 * nanos(LEASE) / 1_000_000).arg(channel(&self.node)).arg(&sent[..]);
+        call.arg(2 * LEASE.as_millis() as u64).arg(channel(&self.node)).arg(&stamp[..]);
         if let Ok(generation) = redis.run::<Vec<u8>>(&call).await {
             *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = generation;
         }
@@ -118,8 +134,7 @@ impl Lease {
 }
 
 /// Beats for as long as it is polled.
-pub(super) async fn keep_beating<L: AsRef<Lease>>(holder: Arc<L>, redis: RedisHandle) {
-    let lease = (*holder).as_ref();
+async fn keep_beating(lease: Arc<Lease>, redis: RedisHandle) {
     loop {
         let next = lease.clock.now() + BEAT;
         lease.beat(&redis).await;
@@ -127,10 +142,23 @@ pub(super) async fn keep_beating<L: AsRef<Lease>>(holder: Arc<L>, redis: RedisHa
     }
 }
 
-impl AsRef<Self> for Lease {
-    fn as_ref(&self) -> &Self {
-        self
-    }
+/// Registers, and goes on as [`keep_beating`] does, on the register.
+pub(super) async fn register<L: AsRef<Lease> + Send + Sync + 'static>(
+    holder: Arc<L>,
+    redis: RedisHandle,
+    tasks: &mut JoinSet<()>,
+) {
+    let next = (*holder).as_ref().clock.now() + BEAT;
+    (*holder).as_ref().beat_registered(&redis).await;
+    tasks.spawn(async move {
+        let lease = (*holder).as_ref();
+        let mut next = next;
+        loop {
+            lease.clock.sleep_until(next).await;
+            next = lease.clock.now() + BEAT;
+            lease.beat_registered(&redis).await;
+        }
+    });
 }
 
 impl Listener for Arc<Lease> {
@@ -145,9 +173,11 @@ impl Listener for Arc<Lease> {
     }
 }
 
-/// Commands a node with a lease sends by itself, per second: four beats, each a script that reads
-/// the generation, counts and publishes; a copy and a question to the subscription.
-pub(super) const BACKGROUND_PER_SECOND: u32 = 4 * 4 + 2;
+/// Beats, a copy and a question to the subscription: commands that a node with a lease sends by
+/// itself, per second, when a beat takes `beat` of them.
+pub(super) const fn background_per_second(beat: u32) -> u32 {
+    4 * beat + 2
+}
 const _: () = assert!(RECONCILE.as_millis() > 1_000);
 
 /// What becomes of requests that are judged under a lease. What a node knows outlives a loss; a
@@ -180,7 +210,7 @@ impl<K: Knowledge> DenyList for Leased<K> {
         authenticate: 1,
         round_trips: 1,
         cached: true,
-        background_per_second: BACKGROUND_PER_SECOND,
+        background_per_second: background_per_second(1),
     };
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
