@@ -35,8 +35,8 @@ pub(super) async fn a_store_that_is_down_is_as_declared<S: AuthStrategy>(world: 
     let text = log_in(&strategy, ALICE, world.now).await?;
     let leaver = log_in(&strategy, BOB, world.now).await?;
     admitted("before the fault", &strategy, &text, ALICE, world.now).await?;
-    // What is presented during silence may be carried out when it ends, so a credential that is good
-    // once may be used up then: each presentation has its own, of a subject of its own.
+    // What is presented during silence may be carried out when it ends, and use up what is good
+    // once: each presentation has a credential of its own, of a subject of its own.
     let [frozen, after, dead] = [SubjectId(1), SubjectId(2), SubjectId(3)];
     let during = another(&strategy, &text, frozen, world.now).await?;
     let later = another(&strategy, &text, after, world.now).await?;

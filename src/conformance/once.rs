@@ -1,7 +1,6 @@
 //! Links: good once where that is declared, for one purpose, and replayable where nothing is kept.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::Poll;
 
 use super::revocation::{REVOKED, log_out};
@@ -33,8 +32,8 @@ pub(super) fn one_use_ends_all(properties: &Properties) -> bool {
 
 /// Runs all of `futures` at once, on this task: each has begun before any goes on.
 pub(super) async fn at_once<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    let begin = |future| (Box::pin(future), None);
+    let mut running: Vec<_> = futures.into_iter().map(begin).collect();
     poll_fn(|context| {
         let mut pending = false;
         for (future, output) in running.iter_mut().filter(|(_, output)| output.is_none()) {

@@ -61,7 +61,7 @@ fn with_grace(world: &World, grace_s: u64) -> Deps {
     deps
 }
 
-/// A renewal yields another pair, on any node, for the same login; one login does not touch another.
+/// A renewal yields another pair, on any node, for the same login, and touches no other login.
 pub(super) async fn a_renewal_rotates<S: AuthStrategy>(world: &World) -> Verdict {
     if !rotates::<S>() {
         return Ok(NO_ROTATION);

@@ -1,6 +1,6 @@
-//! `link-bound`: a link that is nothing but a MAC over whom it logs in, until when, and the state of
-//! the account, of which Redis keeps sixteen random bytes. Whatever changes the account kills every
-//! link that was made before, and using one of them is such a change.
+//! `link-bound`: a link that is nothing but a MAC over whom it logs in, until when, and the state
+//! of the account, of which Redis keeps sixteen random bytes. Whatever changes the account kills
+//! every link that was made before, and using one of them is such a change.
 //!
 //! The state stands for what a real account has anyway: its password's hash, the last login. It
 //! changes by being removed: a link is made for a fresh one, and a link whose state is missing is

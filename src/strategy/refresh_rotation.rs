@@ -7,9 +7,9 @@
 //! do so as well.
 //!
 //! Whose answer got lost cannot tell that the renewal took place, and asks again with a used token.
-//! `refresh_grace_s` forgives that: for so long, in whole seconds and never for less, the token used
-//! last yields the child it yielded before. That child is computed from its parent, so nothing that
-//! could be used is kept. Deliberately absent: other scopes than those of the login.
+//! `refresh_grace_s` forgives that: for so long, in whole seconds and never for less, the token
+//! used last yields the child it yielded before. That child is computed from its parent, so nothing
+//! that could be used is kept. Deliberately absent: other scopes than those of the login.
 
 use std::sync::{Arc, LazyLock};
 

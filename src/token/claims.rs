@@ -80,8 +80,8 @@ fn as_base64url<S: Serializer>(id: &TokenId, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(URL_SAFE_NO_PAD.encode_as_str(&id.0, text.as_mut_slice().as_out()))
 }
 
-/// Reads a `jti` or a `sid`: exactly 22 characters of base64url. One spelling per id: two would be two keys
-/// in a deny-list.
+/// Reads a `jti` or a `sid`: exactly 22 characters of base64url. One spelling per id: two would be
+/// two keys in a deny-list.
 pub(super) fn token_id(text: &str) -> Option<TokenId> {
     let mut id = [0; 16];
     if text.len() != TOKEN_ID_CHARS {

@@ -49,7 +49,7 @@ pub fn cost(
 ) -> anyhow::Result<RenewalRow> {
     let rotates = kind.properties().renewal == Renewal::Rotating;
     let (mut driver, account, mut answers) = open(server.data(), settings, subjects)?;
-    let read = |answer: &Box<[u8]>| match rotates {
+    let read = |answer: &[u8]| match rotates {
         true => refresh_token_of(answer),
         false => credential_of(Carrier::Bearer, answer),
     };
@@ -58,7 +58,8 @@ pub fn cost(
         operation: if rotates { "refresh" } else { "request" }.into(),
         ..RenewalRow::default()
     };
-    let mut credentials = answers.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut credentials =
+        answers.iter().map(|answer| read(answer)).collect::<anyhow::Result<Vec<_>>>()?;
     // The first round makes Redis learn scripts, and is not counted.
     for round in 0..=rounds {
         watcher.check()?;
@@ -76,7 +77,8 @@ pub fn cost(
             row.redis_commands += after.1.saturating_sub(before.0);
         }
         if rotates {
-            credentials = answers.iter().map(read).collect::<anyhow::Result<_>>()?;
+            credentials =
+                answers.iter().map(|answer| read(answer)).collect::<anyhow::Result<_>>()?;
         }
     }
     Ok(row)
