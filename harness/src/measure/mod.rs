@@ -22,7 +22,6 @@ pub mod revocation;
 pub mod run;
 pub mod sabotage;
 pub mod slot;
-pub mod spectrum;
 pub mod store;
 pub mod stores;
 pub mod tools;

@@ -373,6 +373,8 @@ fn plan_record(plan: &Plan) -> PlanRecord {
         timeout_ms: plan.timeout_ms,
         backlog_limit: plan.backlog_limit,
         token_lifetime_s: plan.settings.token_lifetime_s,
+        access_lifetime_s: Some(plan.settings.access_lifetime_s),
+        link_lifetime_s: Some(plan.settings.link_lifetime_s),
         leeway_s: plan.settings.leeway_s,
         session_idle_s: plan.settings.session_idle_s,
         session_absolute_s: plan.settings.session_absolute_s,

@@ -153,6 +153,8 @@ impl Shape {
             timeout_ms: 1_000,
             backlog_limit: 1_000,
             token_lifetime_s: 900,
+            access_lifetime_s: None,
+            link_lifetime_s: None,
             leeway_s: 0,
             session_idle_s: 1_800,
             session_absolute_s: 43_200,

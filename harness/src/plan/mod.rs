@@ -16,4 +16,4 @@ pub use arms::{PlannedArm, expand, usual_arm};
 pub use distance::SweepPlan;
 pub use file::{ArmSelection, Control, Plan, PlanError, Profile};
 pub use regimes::{RegimePlan, Regimes};
-pub use spectrum::SpectrumPlan;
+pub use spectrum::{Part, SpectrumPlan};

@@ -223,6 +223,12 @@ pub struct PlanRecord {
     pub backlog_limit: u32,
     /// Access token lifetime, seconds.
     pub token_lifetime_s: u64,
+    /// Lifetime of an access token that a refresh token renews, seconds; `null` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_lifetime_s: Option<u64>,
+    /// Lifetime of a link, seconds; `null` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_lifetime_s: Option<u64>,
     /// Leeway of token checks, seconds.
     pub leeway_s: u64,
     /// Idle timeout of sessions, seconds.

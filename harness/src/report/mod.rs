@@ -15,7 +15,7 @@ pub mod page;
 pub mod palette;
 mod results;
 mod sections;
-mod spectrum_tables;
+pub mod spectrum_tables;
 pub mod splice;
 pub mod summary;
 pub mod tables;

@@ -127,7 +127,15 @@ fn rest(input: &Input<'_>) -> Vec<Part> {
             vec![spectrum_tables::faults(input), spectrum_tables::not_as_declared(input)],
         ),
         part("capabilities", "What each can do", vec![spectrum_tables::capabilities(input)]),
-        part("races", "Races for one credential", vec![spectrum_tables::races(input)]),
+        part(
+            "races",
+            "Races for one credential",
+            vec![
+                spectrum_tables::races(input),
+                spectrum_tables::renewals(input),
+                spectrum_tables::herds(input),
+            ],
+        ),
         part("keys", "Keys that rotate", vec![spectrum_tables::keys(input)]),
         part("writes", "What sliding expiry writes", vec![spectrum_tables::writes(input)]),
         part("node-memory", "Memory on the nodes", vec![spectrum_tables::node_memory(input)]),

@@ -85,6 +85,104 @@ fn third_parties(s: &StrategyRecord) -> &'static str {
     }
 }
 
+/// What every strategy made of every fault, in counts.
+#[must_use]
+pub fn faults(input: &Input<'_>) -> Table {
+    let head = [
+        "strategy",
+        "fault",
+        "declared",
+        "seen",
+        "revoked presented",
+        "wrongly admitted",
+        "good presented",
+        "wrongly denied",
+        "not judged",
+        "logouts refused",
+        "good again after",
+    ];
+    let results = input.derived.faults.iter();
+    // Where nothing happened there is nothing to count.
+    let eventful = results.filter(|r| !r.matches || r.observed != "unaffected");
+    Table::new("Strategies and faults, where anything happened", &head).with(eventful.map(|r| {
+        let seen = match (r.observed.as_str(), r.observed_open_for_ns) {
+            ("open-for", Some(ns)) => format!("open for {}", format::duration(ns as f64)),
+            (other, _) => other.to_owned(),
+        };
+        let seen = if r.matches { seen } else { format!("{seen}: NOT AS DECLARED") };
+        vec![
+            code(&r.strategy),
+            r.fault.clone(),
+            outcome(&r.declared, r.declared_open_for_ns),
+            seen,
+            count(r.revoked_presented),
+            count(r.wrong_allows),
+            count(r.valid_presented),
+            count(r.wrong_denies),
+            count(r.unavailable),
+            count(r.revocations_refused),
+            r.recovery_max_ns.map_or_else(
+                || "not within the trial".into(),
+                |ns| format!("at most {}", format::duration(ns as f64)),
+            ),
+        ]
+    }))
+}
+
+/// Why outcomes are not what was declared.
+#[must_use]
+pub fn not_as_declared(input: &Input<'_>) -> Table {
+    let wrong = input.derived.faults.iter().filter(|r| !r.matches);
+    Table::new("Not as declared", &["strategy", "fault", "why"]).with(wrong.map(|r| {
+        let why = r.note.clone().unwrap_or_else(|| MISSING.into());
+        vec![code(&r.strategy), r.fault.clone(), why]
+    }))
+}
+
+/// What renewals cost, beside session lookups.
+#[must_use]
+pub fn renewals(input: &Input<'_>) -> Table {
+    let head =
+        ["strategy", "operation", "calls", "Redis commands per call", "server CPU, µs per call"];
+    Table::new("What a renewal costs", &head).with(input.run.spectrum.renewals.iter().map(|row| {
+        let each = |n: u64| n as f64 / row.calls.max(1) as f64;
+        vec![
+            code(&row.strategy),
+            row.operation.clone(),
+            count(row.calls),
+            format!("{:.2}", each(row.redis_commands)),
+            three_digits(each(row.server_cpu_ns) / 1e3),
+        ]
+    }))
+}
+
+/// Clients whose tokens end at one instant.
+#[must_use]
+pub fn herds(input: &Input<'_>) -> Table {
+    let head = [
+        "strategy",
+        "clients",
+        "spread before the end over",
+        "due in 100 ms, at most",
+        "answered in 100 ms, at most",
+        "longest wait",
+        "failed",
+    ];
+    Table::new("Tokens that end together, renewed with and without jitter", &head).with(
+        input.run.spectrum.herds.iter().map(|row| {
+            vec![
+                code(&row.strategy),
+                count(row.clients.into()),
+                format::duration(row.jitter_ns as f64),
+                count(row.due_peak_per_100_ms.into()),
+                count(row.served_peak_per_100_ms.into()),
+                format::duration(row.wait_max_ns as f64),
+                count(row.failed),
+            ]
+        }),
+    )
+}
+
 /// One single-use credential presented many times at once.
 #[must_use]
 pub fn races(input: &Input<'_>) -> Table {
@@ -92,7 +190,8 @@ pub fn races(input: &Input<'_>) -> Table {
         "strategy",
         "race",
         "grace",
-        "at once",
+        "presented",
+        "within",
         "nodes",
         "repetitions",
         "succeeded",
@@ -113,6 +212,11 @@ pub fn races(input: &Input<'_>) -> Table {
                 race.race.clone(),
                 if race.race == "refresh" { format!("{} s", race.grace_s) } else { MISSING.into() },
                 race.at_once.to_string(),
+                if race.spread_ns == 0 {
+                    "an instant".into()
+                } else {
+                    format::duration(race.spread_ns as f64)
+                },
                 race.nodes.to_string(),
                 count(race.repetitions.into()),
                 count(race.succeeded),

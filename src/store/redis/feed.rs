@@ -24,6 +24,7 @@ use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::store::deny::{DenyList, Entry};
 use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Revocation};
+use crate::strategy::law::LagLaw;
 
 /// The list is copied anew this often, and the subscription asked whether it is alive.
 const RECONCILE: Duration = Duration::from_millis(1_750);
@@ -209,6 +210,7 @@ impl<K: Knowledge> DenyList for Pushed<K> {
     const REVOKE: Revocation = Revocation::Within(Duration::from_millis(
         (RECONCILE.as_millis() + COPY.as_millis()) as u64,
     ));
+    const LAG_LAW: Option<LagLaw> = Some(LagLaw::Push);
     const FAULTS: Faults = Faults { partition: FaultOutcome::Open, ..Faults::TOKEN };
     const REDIS: RedisCommands = RedisCommands {
         authenticate: 0,

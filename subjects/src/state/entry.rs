@@ -7,7 +7,7 @@ use authbench::credential::Secret;
 use authbench::error::AuthError;
 use authbench::identity::{SubjectId, UnixTime};
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{AuthStrategy, Family, Properties, Revocation};
+use authbench::strategy::contract::{AuthStrategy, Family, Properties, Renewal, Revocation};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 /// Operations in flight while entries are filed, untimed.
@@ -30,6 +30,10 @@ pub(super) enum Entry {
     Denied,
     /// One for each subject that ever logged out: filed by a logout everywhere.
     Version,
+    /// One for each login whose tokens are renewed: filed by it.
+    RefreshFamily,
+    /// One for each link that was not used yet: filed by issuing it.
+    Link,
 }
 
 impl Entry {
@@ -44,7 +48,12 @@ impl Entry {
             (Family::Session, _) => Some(Self::Session),
             (Family::TokenWithState, Revocation::Immediate) => Some(Self::Version),
             (Family::TokenWithState, _) => Some(Self::Denied),
-            (Family::Floor | Family::Token | Family::Hybrid | Family::Link, _) => None,
+            (Family::Hybrid, _) if properties.renewal == Renewal::Rotating => {
+                Some(Self::RefreshFamily)
+            }
+            (Family::Hybrid, _) => Some(Self::Session),
+            (Family::Link, _) => Some(Self::Link),
+            (Family::Floor | Family::Token, _) => None,
         }
     }
 
@@ -54,6 +63,8 @@ impl Entry {
             Self::Session => "session",
             Self::Denied => "deny-list-entry",
             Self::Version => "version",
+            Self::RefreshFamily => "refresh-family",
+            Self::Link => "link",
         }
     }
 
@@ -69,7 +80,7 @@ impl Entry {
             return Ok(None);
         }
         let access = strategy.issue(subject, now).await?.access;
-        if self == Self::Session {
+        if self != Self::Denied {
             return Ok(None);
         }
         strategy.revoke(access.as_credential(), now).await?;

@@ -5,7 +5,7 @@
 //! so that no buffer counts; and growing hash tables have been walked to the end, so that no table
 //! is there twice. What remains beside the entries is the size of the tables, a power of two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,14 +88,47 @@ pub fn rows(bed: &Arc<Bed>) -> anyhow::Result<Vec<Row>> {
 /// # Errors
 /// As [`rows`].
 pub fn rows_of(bed: &Arc<Bed>, entries: &[u64]) -> anyhow::Result<Vec<Row>> {
+    let kinds: Vec<StrategyKind> = super::stateful().collect();
+    rows_of_kinds(bed, &kinds, entries, 0)
+}
+
+/// The same of `kinds`, one strategy for each sort of key it leaves behind: two that keep the same
+/// would be weighed twice. `most`, where not 0, are filed of the first of each entry besides.
+///
+/// # Errors
+/// As [`rows`].
+pub fn rows_of_kinds(
+    bed: &Arc<Bed>,
+    kinds: &[StrategyKind],
+    entries: &[u64],
+    most: u64,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for kind in super::stateful() {
+    let mut seen: BTreeSet<(&str, Vec<Vec<u8>>)> = BTreeSet::new();
+    let mut entries_seen: BTreeSet<&str> = BTreeSet::new();
+    for &kind in kinds {
         let Some(entry) = Entry::of(kind) else { continue };
-        for &count in entries {
+        if !seen.insert((entry.name(), sorts_of_keys(bed, kind)?)) {
+            continue;
+        }
+        let more = (most > 0 && entries_seen.insert(entry.name())).then_some(most);
+        for count in entries.iter().copied().chain(more) {
             rows.push(row(bed, kind, entry, count)?);
         }
     }
     Ok(rows)
+}
+
+/// What stands before the colon in the names of the keys that one entry leaves behind.
+fn sorts_of_keys(bed: &Bed, kind: StrategyKind) -> anyhow::Result<Vec<Vec<u8>>> {
+    let server = PrivateRedis::start()?;
+    file(bed, &server, kind, 1)?;
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connect(&server)?)?;
+    let sort = |key: Vec<u8>| key.split(|b| *b == b':').next().unwrap_or_default().to_vec();
+    let mut sorts: Vec<Vec<u8>> = keys.into_iter().map(sort).collect();
+    sorts.sort();
+    sorts.dedup();
+    Ok(sorts)
 }
 
 fn row(bed: &Bed, kind: StrategyKind, entry: Entry, count: u64) -> anyhow::Result<Row> {

@@ -110,8 +110,8 @@ pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
     }
     for strategy in run.strategies.iter().filter(|record| is_self_contained(record)) {
         let own = run.revocation_lag.iter().find(|lag| lag.strategy == strategy.id);
-        if own.is_none_or(|lag| lag.lifetime_s != plan.token_lifetime_s) {
-            rows.push(by_law(&strategy.id, plan, checked));
+        if own.is_none_or(|lag| lag.lifetime_s != lifetime_s(strategy, plan)) {
+            rows.push(by_law(strategy, plan, checked));
         }
     }
     rows
@@ -119,7 +119,18 @@ pub fn lags(run: &Run) -> Vec<RevocationLagResult> {
 
 /// A signed token that nothing can take back.
 fn is_self_contained(strategy: &StrategyRecord) -> bool {
-    strategy.family == "token" && strategy.revoke == "at-expiry"
+    let holds_claims = matches!(strategy.family.as_str(), "token" | "hybrid" | "link");
+    holds_claims && strategy.revoke == "at-expiry"
+}
+
+/// How long its credential lives by the plan, seconds.
+fn lifetime_s(strategy: &StrategyRecord, plan: &PlanRecord) -> u64 {
+    let own = match strategy.family.as_str() {
+        "hybrid" => plan.access_lifetime_s,
+        "link" => plan.link_lifetime_s,
+        _ => None,
+    };
+    own.unwrap_or(plan.token_lifetime_s)
 }
 
 /// Largest distance of a trial's lag from the remaining lifetime: what was left of the lifetime at
@@ -209,11 +220,11 @@ pub fn stale_accepts(lag: &RevocationLag) -> u64 {
 
 /// Revoked at a uniformly random age, a token of lifetime T works for T/2 more on average.
 fn by_law(
-    strategy: &str,
+    strategy: &StrategyRecord,
     plan: &PlanRecord,
     checked: Option<(&RevocationLag, u64)>,
 ) -> RevocationLagResult {
-    let (lifetime_s, leeway_s) = (plan.token_lifetime_s, plan.leeway_s);
+    let (lifetime_s, leeway_s) = (lifetime_s(strategy, plan), plan.leeway_s);
     let ns = |seconds: u64| i64::try_from(seconds.saturating_mul(NS_PER_S)).unwrap_or(i64::MAX);
     let worst = ns(lifetime_s.saturating_add(leeway_s));
     let basis = match checked {
@@ -228,7 +239,7 @@ fn by_law(
         None => "not checked in this run".into(),
     };
     RevocationLagResult {
-        strategy: strategy.into(),
+        strategy: strategy.id.clone(),
         basis: "by-law".into(),
         law: Some(format!(
             "nothing takes it back, so it works for what is left of its lifetime: with a lifetime \

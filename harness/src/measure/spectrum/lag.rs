@@ -52,7 +52,10 @@ pub fn until_expiry(
     watcher.check()?;
     let (plan, series) = (common.plan, plain(common, kind));
     let mut settings = plan.settings.clone();
+    // Whichever of them the strategy goes by.
     settings.token_lifetime_s = plan.lag_token_lifetime_s;
+    settings.access_lifetime_s = plan.lag_token_lifetime_s;
+    settings.link_lifetime_s = plan.lag_token_lifetime_s;
     let mut stage = Stage::open(common, kind, &settings, series.nodes)?;
     let mut rng = stream(common.seed, &format!("lag times of {}", kind.name()), 0);
     let lifetime_ns = settings.token_lifetime_s * 1_000_000_000;

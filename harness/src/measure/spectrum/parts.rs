@@ -28,6 +28,8 @@ const STORE_ENTRIES: ([u64; 3], u64) = ([1_000, 10_000, 100_000], 1_000_000);
 const RENEWALS: (u32, u32) = (500, 8);
 /// Clients whose tokens end at once, and the jitter that spreads them, nanoseconds.
 const HERD: (u32, [u64; 2]) = (2_000, [0, 10_000_000_000]);
+/// Over how long the requests of one slow client are spread, nanoseconds.
+const SPREAD_NS: u64 = 3_000_000_000;
 /// Milliseconds that one race takes, about.
 const RACE_MS: u64 = 12;
 
@@ -111,10 +113,10 @@ fn strike(
 
 /// Which races are run: of every strategy that rotates, at each grace; of every link.
 fn races_of(plan: &SpectrumPlan, kinds: &[StrategyKind]) -> Vec<(StrategyKind, Race)> {
-    let race = |what, grace_s| Race {
+    let race = |what, grace_s, spread_ns| Race {
         what,
         at_once: plan.at_once,
-        spread_ns: 0,
+        spread_ns,
         repetitions: plan.race_repetitions,
         grace_s,
     };
@@ -122,10 +124,14 @@ fn races_of(plan: &SpectrumPlan, kinds: &[StrategyKind]) -> Vec<(StrategyKind, R
     for kind in kinds {
         let properties = kind.properties();
         if properties.renewal == Renewal::Rotating {
-            all.extend(plan.grace_s.iter().map(|s| (*kind, race(What::Refresh, *s))));
+            // At one instant, then as the requests of one client would come that is slow.
+            for spread_ns in [0, SPREAD_NS] {
+                let graces = plan.grace_s.iter();
+                all.extend(graces.map(|s| (*kind, race(What::Refresh, *s, spread_ns))));
+            }
         }
         if properties.family == Family::Link {
-            all.push((*kind, race(What::Redeem, 0)));
+            all.push((*kind, race(What::Redeem, 0, 0)));
         }
     }
     all

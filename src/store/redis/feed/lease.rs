@@ -20,6 +20,7 @@ use crate::store::deny::{DenyList, Entry};
 use crate::store::redis::RedisHandle;
 use crate::store::redis::revoked::Announcement;
 use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Revocation};
+use crate::strategy::law::LagLaw;
 
 /// How long a node may judge by what it knows, from the sending of the beat that came back.
 pub const LEASE: Duration = Duration::from_secs(1);
@@ -205,6 +206,7 @@ pub struct Leased<K = Everything>(Feed<K, Arc<Lease>>);
 
 impl<K: Knowledge> DenyList for Leased<K> {
     const REVOKE: Revocation = Revocation::Within(LEASE);
+    const LAG_LAW: Option<LagLaw> = Some(LagLaw::Push);
     const FAULTS: Faults = FAULTS;
     const REDIS: RedisCommands = RedisCommands {
         authenticate: 1,
