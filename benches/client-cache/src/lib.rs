@@ -1,8 +1,8 @@
 //! What the client-side cache of redis-rs (`cache-aio`) serves of keys that are gone: counted, in a
 //! private Redis.
 //!
-//! Deliberately absent: our own cache, which `tests/tracked` of the main workspace holds to the same
-//! race; and time, since nothing here is measured but counts.
+//! Deliberately absent: our own cache, which `tests/tracked` of the main workspace holds to the
+//! same race; and time, since nothing here is measured but counts.
 
 use std::time::Duration;
 
