@@ -115,7 +115,7 @@ impl<S: SessionStore> SessionStore for Cached<S> {
 
     async fn delete_all(&self, subject: SubjectId) -> Result<(), Outage> {
         let deleted = self.store.delete_all(subject).await;
-        // Reads through all entries: logouts everywhere are rare, and an index would cost every fill.
+        // Reads through all entries: logouts everywhere are rare, an index would cost every fill.
         self.records.forget_if(|entry| entry.record.subject == subject);
         deleted
     }

@@ -1,8 +1,8 @@
 //! What the client-side cache of redis-rs (`cache-aio`) serves of keys that are gone: counted, in a
 //! private Redis.
 //!
-//! Deliberately absent: our own cache, which `tests/tracked` of the main workspace holds to the same
-//! race; and time, since nothing here is measured but counts.
+//! Deliberately absent: our own cache, which `tests/tracked` of the main workspace holds to the
+//! same race; and time, since nothing here is measured but counts.
 
 use std::time::Duration;
 
@@ -74,8 +74,10 @@ async fn remove(
     }
 }
 
-/// Reads and removes [`KEYS`] keys through one caching connection; a second after the last removal
-/// was acknowledged reads them again. How many are still there.
+/// Reads and removes [`KEYS`] keys through one caching connection, and reads each again: once the
+/// connection has answered a later command, before which Redis has announced the removal, and
+/// again a second after the last removal. How many were there at the first of those readings, and
+/// how many at the second. A flush that is heard of mends what earlier ones left behind.
 ///
 /// # Errors
 /// Redis does not answer, or holds a key that was removed.
@@ -83,7 +85,8 @@ pub async fn stale(
     redis: &PrivateRedis,
     removal: Removal,
     order: Order,
-) -> Result<usize, RedisError> {
+) -> Result<[usize; 2], RedisError> {
+    let mut stale = [0; 2];
     let plain = connect(redis, None).await?;
     let caching = connect(redis, Some(CacheConfig::new())).await?;
     for n in 0..KEYS {
@@ -96,20 +99,20 @@ pub async fn stale(
                 read
             }
             Order::Together => {
-                let both =
-                    tokio::join!(get(&caching, &key), remove(&caching, removal, &key));
+                let both = tokio::join!(get(&caching, &key), remove(&caching, removal, &key));
                 both.1?;
                 both.0?
             }
         };
         assert!(read.is_some(), "{key} was there when it was read");
+        cmd("PING").query_async::<()>(&mut caching.clone()).await?;
+        stale[0] += usize::from(get(&caching, &key).await?.is_some());
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut stale = 0;
     for n in 0..KEYS {
         let key = name(n);
         assert_eq!(get(&plain, &key).await?, None, "Redis itself has forgotten {key}");
-        stale += usize::from(get(&caching, &key).await?.is_some());
+        stale[1] += usize::from(get(&caching, &key).await?.is_some());
     }
     Ok(stale)
 }
