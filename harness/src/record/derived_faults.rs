@@ -39,7 +39,7 @@ pub struct FaultResult {
     /// Logouts refused by an outage.
     pub revocations_refused: u64,
     /// From the fault's end until good requests failed no more, median of the trials, nanoseconds;
-    /// `null` when half of them did not recover.
+    /// `null` when half of them did not recover, or the run is invalid.
     pub recovery_p50_ns: Option<u64>,
     /// The same, the longest; `null` when one did not recover while it was watched.
     pub recovery_max_ns: Option<u64>,

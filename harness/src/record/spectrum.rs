@@ -92,8 +92,8 @@ pub struct FaultTrial {
     pub valid_denied: u64,
     /// Of these, those not judged (503), not answered or cut off.
     pub valid_unavailable: u64,
-    /// Of the requests with a good credential, those cut off by the restart of the very process
-    /// that they went to: the fault itself, and in none of the figures above.
+    /// Of the requests with a good credential, those without an answer because the very process
+    /// that they went to restarted: the fault itself, and in none of the figures above.
     pub valid_cut_off: u64,
     /// From the fault's end to the first of the good requests after which none failed,
     /// nanoseconds; 0 when none failed, `null` when they failed to the end.

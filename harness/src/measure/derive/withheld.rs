@@ -24,6 +24,10 @@ pub(super) fn withhold(derived: &mut Derived, reasons: &[String]) {
     derived.revocation_cost.iter_mut().for_each(without_cost);
     derived.revocation_lag.iter_mut().for_each(without_lag);
     derived.mass.clear();
+    // What was admitted and denied are counts, and often the reason.
+    derived.faults.iter_mut().for_each(|row| {
+        (row.recovery_p50_ns, row.recovery_max_ns) = (None, None);
+    });
     derived.withheld = Some(why);
 }
 

@@ -113,8 +113,8 @@ pub fn named(name: &str) -> Option<&'static Gate> {
 }
 
 /// Every check of the run, passed or failed. One that failed names the arm and the block where it
-/// failed worst or first. A run that loaded no server has none but that of its faults: what it timed
-/// in loops compared every answer, and stopped at the first wrong one.
+/// failed worst or first. A run that loaded no server has none but that of its faults: what it
+/// timed in loops compared every answer, and stopped at the first wrong one.
 #[must_use]
 pub fn checks(run: &Run) -> Vec<Check> {
     let declared = [law::check(run), faults::check(run)].into_iter().flatten();

@@ -31,6 +31,10 @@ pub(super) struct Frame {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Disturbed(pub(super) String);
 
+/// The prober's connections to a process that restarted break one by one, and may be found broken
+/// this long after the new process is there: not its doing.
+const RECONNECT_NS: u64 = 250_000_000;
+
 /// When a request was first sent; when it was released, where it never was.
 const fn sent_ns(row: &Row) -> u64 {
     if row.written_ns == 0 { row.dispatched_ns } else { row.written_ns }
@@ -87,7 +91,7 @@ fn valid(
             }
             continue;
         }
-        if is_restarted && row.status == 0 && sent <= end_ns {
+        if is_restarted && row.status == 0 && sent <= end_ns.saturating_add(RECONNECT_NS) {
             trial.valid_cut_off += 1;
             continue;
         }
@@ -305,6 +309,13 @@ mod tests {
             1 if (TIMES[1]..TIMES[2]).contains(&at) => 0,
             _ => right(role, at),
         });
+        let broken = rows(|role, node, at| match node {
+            1 if (TIMES[1]..TIMES[2] + 200 * MS).contains(&at) => 0,
+            1 if at == TIMES[2] + 600 * MS => 0,
+            _ => right(role, at),
+        });
+        let late = judge(&frame(Fault::NodeRestart), &broken).unwrap();
+        assert_eq!((late.valid_cut_off, late.valid_unavailable), (60, 1));
         let restarted = judge(&frame(Fault::NodeRestart), &cut).unwrap();
         assert_eq!((restarted.valid_cut_off, restarted.valid_unavailable), (50, 0));
         assert_eq!(restarted.recovered_after_ns, Some(0));

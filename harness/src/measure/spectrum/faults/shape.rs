@@ -27,7 +27,7 @@ const AFTER_NS: u64 = 800 * MS;
 /// A fault that strikes at an instant still takes a while to bring about.
 const STRIKE_NS: u64 = 500 * MS;
 /// Writing a store full takes longer.
-const FILL_NS: u64 = 1_500 * MS;
+const FILL_NS: u64 = 700 * MS;
 /// From the begin of a fault to the logout during it, one trial after another. A cut feed is
 /// repaired within milliseconds, so the logouts are spread over that.
 const CUT_OFFSETS_NS: [u64; 8] = [MS / 2, 20 * MS, 2 * MS, 50 * MS, MS, 10 * MS, 5 * MS, 100 * MS];
