@@ -16,6 +16,7 @@ use self::series::{Operation, Series, series, series_ms, subjects_of};
 use self::stage::Stage;
 use crate::measure::block::{Interrupted, Watcher};
 use crate::measure::contestant::Common;
+use crate::measure::run::Keep;
 use crate::measure::store::Store;
 use crate::plan::{PlannedArm, SpectrumPlan};
 use crate::record::run::{NotMeasured, Run};
@@ -60,7 +61,7 @@ pub fn measure(
     arms: &[PlannedArm],
     store: &mut Option<Store>,
     run: &mut Run,
-    (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
     for kind in subjects_of(common, arms) {
         if kind.properties().revoke == Revocation::AtExpiry {
