@@ -43,6 +43,9 @@ pub struct Order {
     pub sabotage: Option<Sabotage>,
 }
 
+/// Writes the record as it grows, where one is kept.
+pub type Keep<'a> = &'a dyn Fn(&Run) -> anyhow::Result<()>;
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Finished {
@@ -198,7 +201,7 @@ fn measure(
     arms: &[PlannedArm],
     store: &mut Option<Store>,
     run: &mut Run,
-    (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
     let plan = common.plan;
     let mut purses = Purses::new();

@@ -23,6 +23,7 @@ use self::series::{Operation, Series, series, series_ms, subjects_of};
 use self::stage::Stage;
 use crate::measure::block::{Interrupted, Watcher};
 use crate::measure::contestant::Common;
+use crate::measure::run::Keep;
 use crate::measure::store::Store;
 use crate::plan::{Part, PlannedArm, SpectrumPlan};
 use crate::record::run::{NotMeasured, Run};
@@ -72,7 +73,7 @@ pub fn measure(
     arms: &[PlannedArm],
     store: &mut Option<Store>,
     run: &mut Run,
-    (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
     let subjects = if plan.has(Part::Lag) { subjects_of(common, arms) } else { vec![] };
     for kind in subjects {
