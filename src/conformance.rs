@@ -55,8 +55,8 @@ pub struct World {
     pub server: Option<Box<dyn StoreServer>>,
 }
 
-/// How long a check waits, in earnest, for what it let become due: a message on its way, a poll that
-/// is asking the store.
+/// How long a check waits, in earnest, for what it let become due: a message on its way, a poll
+/// that is asking the store.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(3);
 /// How often it looks.
 const DELIVERY_POLL: Duration = Duration::from_millis(2);

@@ -34,7 +34,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 15-minute tokens without leeway, 5 minutes where they are renewed; sessions idle out after 30 minutes and end after 12 hours.
+    /// 15-minute tokens without leeway, 5 minutes where they are renewed; sessions idle out after
+    /// 30 minutes and end after 12 hours.
     fn default() -> Self {
         Self {
             issuer: "https://id.example".into(),

@@ -1,6 +1,7 @@
 //! THE REGISTRY: one row per strategy, in report order. Everything else iterates it.
 
 pub mod contract;
+pub mod faults;
 
 mod cookie_sealed;
 mod derived;

@@ -18,12 +18,15 @@ use crate::measure::block::Interrupted;
 use crate::measure::derive::derive;
 use crate::measure::run::{Finished, Order, execute, planned_ms};
 use crate::os::interrupt::Interrupt;
-use crate::plan::{Plan, PlannedArm, Profile, SpectrumPlan, usual_arm};
+use crate::plan::{Part, Plan, PlannedArm, Profile, SpectrumPlan, usual_arm};
 use crate::record::derived::{Derived, MassResult, RevocationLagResult};
 use crate::record::io;
 use crate::record::run::Run;
+use crate::report::chart::Input;
 use crate::report::format;
 use crate::report::lag_tables::{conditions, kept, promised};
+use crate::report::palette::Palette;
+use crate::report::spectrum_tables;
 
 /// The profile of a run that measures nothing else.
 const PROFILE: &str = "revoke";
@@ -43,6 +46,9 @@ pub struct Args {
     /// Only the logout of one credential at rest, on the first count of nodes
     #[arg(long)]
     plain: bool,
+    /// These experiments [default: all; where strategies are named, lag]
+    #[arg(long, value_name = "PART", num_args = 1.., value_enum)]
+    parts: Vec<Part>,
     /// Everything random follows from it [default: from the clock, and recorded]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -57,7 +63,7 @@ pub struct Args {
     out: Option<PathBuf>,
     /// Measure another application instead: the one that this TOML file describes
     #[arg(long, value_name = "FILE.toml",
-          conflicts_with_all = ["strategies", "nodes", "trials", "plain", "out"])]
+          conflicts_with_all = ["strategies", "nodes", "trials", "plain", "parts", "out"])]
     target: Option<PathBuf>,
     /// The target is mine though it is not on this machine
     #[arg(long, requires = "target")]
@@ -150,6 +156,11 @@ fn plan(args: &Args, is_named: bool) -> anyhow::Result<Plan> {
     if !args.nodes.is_empty() {
         spectrum.nodes.clone_from(&args.nodes);
     }
+    if !args.parts.is_empty() {
+        spectrum.parts.clone_from(&args.parts);
+    } else if is_named || args.plain {
+        spectrum.parts = vec![Part::Lag];
+    }
     if args.plain {
         spectrum.nodes.truncate(1);
         (spectrum.load_per_second, spectrum.other_trials) = (0, 0);
@@ -195,7 +206,7 @@ fn conclude(
     if args.json {
         println!("{}", serde_json::to_string_pretty(&derived)?);
     } else {
-        print(&derived, named);
+        print(run, &derived, named);
     }
     for missing in &run.not_measured {
         eprintln!("not measured: {}: {}", missing.what, missing.reason);
@@ -214,17 +225,24 @@ fn verdict(run: &Run, named: &[StrategyKind]) -> Exit {
     }
     let is_missing = |kind: &StrategyKind| {
         let failed = run.not_measured.iter().any(|missing| missing.what.contains(kind.name()));
-        failed || run.revocation_lag.iter().all(|lag| lag.strategy != kind.name())
+        let lag = run.revocation_lag.iter().any(|lag| lag.strategy == kind.name());
+        let fault = run.spectrum.faults.iter().any(|series| series.strategy == kind.name());
+        let race = run.spectrum.races.iter().any(|series| series.strategy == kind.name());
+        let write = run.spectrum.writes.iter().any(|row| row.strategy == kind.name());
+        let weight = run.spectrum.node_memory.iter().any(|row| row.strategy == kind.name());
+        failed || !(lag || fault || race || write || weight)
     };
     if named.iter().any(is_missing) { Exit::Failure } else { Exit::Ok }
 }
 
-fn print(derived: &Derived, named: &[StrategyKind]) {
+fn print(run: &Run, derived: &Derived, named: &[StrategyKind]) {
     let is_wanted = |id: &str| named.is_empty() || named.iter().any(|kind| kind.name() == id);
     let lags: Vec<&RevocationLagResult> =
         derived.revocation_lag.iter().filter(|row| is_wanted(&row.strategy)).collect();
-    println!("Lag from the acknowledgement; p95 and p99 are one-sided 95 % upper bounds.");
-    println!("{}", table(&lags));
+    if lags.iter().any(|row| row.basis == "measured") {
+        println!("Lag from the acknowledgement; p95 and p99 are one-sided 95 % upper bounds.");
+        println!("{}", table(&lags));
+    }
     let laws = lags.iter().filter_map(|row| Some((row, row.lag_law.as_ref()?)));
     // That nothing was accepted is said by the table.
     for (row, law) in laws.filter(|(_, law)| !(law.agrees && law.law == "at-once")) {
@@ -237,6 +255,16 @@ fn print(derived: &Derived, named: &[StrategyKind]) {
             "\nMany logouts at once: cost of one on all nodes and Redis.\n{}",
             masses(derived)
         );
+    }
+    let palette = Palette::new(run);
+    let input = Input { run, derived, palette: &palette };
+    for found in spectrum_tables::all(&input).into_iter().filter(|found| !found.rows.is_empty()) {
+        let head: Vec<&str> = found.head.iter().map(String::as_str).collect();
+        let mut table = plain_table(&head);
+        for row in &found.rows {
+            table.add_row(row.iter().map(|cell| cell.replace('`', "")));
+        }
+        println!("\n{}\n{table}", found.caption);
     }
 }
 

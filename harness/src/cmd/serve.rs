@@ -159,8 +159,8 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
 /// strategy without an algorithm may still derive keys, and does so from HS256 secrets.
 fn keys_for(strategy: StrategyKind, secret: Option<&Path>) -> anyhow::Result<Keyring> {
     let properties = strategy.properties();
-    let is_token = properties.family == Family::Token;
-    let algorithm = properties.algorithm.or(is_token.then_some(Algorithm::Hs256));
+    let derives = matches!(properties.family, Family::Token | Family::Link);
+    let algorithm = properties.algorithm.or_else(|| derives.then_some(Algorithm::Hs256));
     if let Some(file) = secret {
         if algorithm != Some(Algorithm::Hs256) {
             bail!(UsageError(format!(

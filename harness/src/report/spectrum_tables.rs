@@ -7,6 +7,21 @@ use super::verdicts::{code, promise};
 use crate::record::derived::RevocationCostResult;
 use crate::record::run::{StrategyRecord, WriteRow};
 
+/// Every one of them, in report order, the empty among them.
+#[must_use]
+pub fn all(input: &Input<'_>) -> Vec<Table> {
+    vec![
+        faults(input),
+        not_as_declared(input),
+        races(input),
+        renewals(input),
+        herds(input),
+        keys(input),
+        writes(input),
+        node_memory(input),
+    ]
+}
+
 /// What each strategy of the run can do, beside its numbers.
 #[must_use]
 pub fn capabilities(input: &Input<'_>) -> Table {

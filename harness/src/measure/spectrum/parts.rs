@@ -13,6 +13,7 @@ use super::{fail, keys, memory, renewals, writes};
 use crate::measure::block::{Watcher, driver_settings};
 use crate::measure::contestant::{Common, fresh_subjects};
 use crate::measure::loops::memory_row;
+use crate::measure::run::Keep;
 use crate::measure::store::Store;
 use crate::plan::{Part, PlannedArm, SpectrumPlan, usual_arm};
 use crate::record::run::Run;
@@ -70,7 +71,7 @@ pub fn measure(
     arms: &[PlannedArm],
     store: &mut Option<Store>,
     run: &mut Run,
-    (watcher, keep): (&dyn Watcher, &dyn Fn(&Run) -> anyhow::Result<()>),
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
     let kinds = kinds_of(arms);
     for part in &plan.parts {
