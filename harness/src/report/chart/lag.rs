@@ -9,6 +9,10 @@ use crate::report::format;
 const TITLE: &str = "How long does a revoked credential go on working?";
 const ROW: f64 = 62.0;
 const CURVE: f64 = 30.0;
+/// Points of a law's line.
+const LAW_STEPS: u32 = 80;
+/// With more strategies than this, those without a visible lag are told in words.
+const ROWS_MAX: usize = 12;
 /// Height of a second line of words, pixels.
 const SECOND: f64 = 16.0;
 
@@ -25,14 +29,49 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     let said: Vec<String> =
         rows.iter().map(|row| format!("{}: {}", row.strategy, figures(row))).collect();
     let alt = format!("Cumulative distributions of revocation lag. {}.", said.join("; "));
+    let (rows, at_once) = crowded(rows);
+    let law = if rows.iter().any(|row| law_period(row).is_some()) {
+        "Thin dark line: the law that was declared, a uniform lag. "
+    } else {
+        ""
+    };
     let caption = format!(
-        "Each line: share of trials (0 to 100 %) with at most this lag, from the acknowledgement \
+        "{at_once}{law}Each line: share of trials (0 to 100 %) with at most this lag, from the acknowledgement \
          of the revoke call to the first-sent time of the last request accepted on any node. \
          Trials below the resolution of the probes are counted at the left edge. Stale accepts: \
          requests first sent after the acknowledgement and accepted. {}",
         crate::report::verdicts::status_note(input.run)
     );
     Chart::draw("revocation-lag", TITLE, alt, |w| scene(input, &rows, &caption, w)).map(Some)
+}
+
+/// Of many rows, those with something to see; the others in a sentence.
+fn crowded(rows: Vec<&RevocationLagResult>) -> (Vec<&RevocationLagResult>, String) {
+    if rows.len() <= ROWS_MAX {
+        return (rows, String::new());
+    }
+    let (seen, unseen): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| below(row) < row.lags_ns.len());
+    let names: Vec<String> = unseen.iter().map(|row| label(row)).collect();
+    if seen.is_empty() {
+        return (unseen, String::new());
+    }
+    let trials = extent(unseen.iter().map(|row| f64::from(row.trials))).map_or(0.0, |(n, _)| n);
+    let said = format!(
+        "Below the resolution of the probes in every one of {trials} trials or more: {}. ",
+        format::list(&names)
+    );
+    (seen, said)
+}
+
+/// The period of a uniform law: of a kept verdict, of polls, of what is left of a lifetime.
+fn law_period(row: &RevocationLagResult) -> Option<f64> {
+    let law = row.lag_law.as_ref()?;
+    match law.law.as_str() {
+        "uniform" => law.period_ns.map(|ns| ns as f64),
+        "remaining" => Some(row.lifetime_s as f64 * 1e9),
+        _ => None,
+    }
 }
 
 fn below(row: &RevocationLagResult) -> usize {
@@ -128,4 +167,17 @@ fn draw_row(scene: &mut Scene, row: &RevocationLagResult, color: Rgb, x: &Scale,
         line.push((at.x1, high));
     }
     scene.path(line, color, 2);
+    if let Some(period) = law_period(row) {
+        // The node that took the logout knows at once; the last of the others is what is seen. A
+        // token's end comes to all of them together.
+        let is_shared = row.lag_law.as_ref().is_some_and(|law| law.law == "remaining");
+        let others = if is_shared { 1 } else { row.nodes.saturating_sub(1).max(1) };
+        let share = |ns: f64| (ns / period).clamp(0.0, 1.0).powi(others.cast_signed());
+        let steps = (0..=LAW_STEPS).map(|i| f64::from(i) / f64::from(LAW_STEPS));
+        let curve = steps.map(|t| {
+            let px = at.x0 + t * (at.x1 - at.x0);
+            (px, low - share(x.invert(px)) * CURVE)
+        });
+        scene.path(curve.collect(), Rgb::INK, 1);
+    }
 }

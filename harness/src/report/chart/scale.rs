@@ -45,6 +45,16 @@ impl Scale {
         self.start + share * (self.end - self.start)
     }
 
+    /// The value that is drawn at `at`.
+    #[must_use]
+    pub fn invert(&self, at: f64) -> f64 {
+        let share = (at - self.start) / (self.end - self.start);
+        match self.kind {
+            Kind::Linear => self.from + share * (self.to - self.from),
+            Kind::Log => self.from * (self.to / self.from).powf(share),
+        }
+    }
+
     /// Round values of the domain, about `wanted` of them.
     #[must_use]
     pub fn ticks(&self, wanted: usize) -> Vec<f64> {
