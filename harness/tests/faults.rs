@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::Fault;
+use authbench::strategy::contract::{Fault, StoreKind};
 use authbench::token::key::Keyring;
 use authbench_fixture::find_server;
 use authbench_harness::load::driver::Mode;
@@ -52,7 +52,11 @@ fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<
         http2_connections: None,
         sabotage: None,
     };
-    let found = measure(&common, StrategyKind::ALL, &settings(faults), watcher);
+    // No other store is there.
+    let own =
+        |kind: &StrategyKind| matches!(kind.properties().store, None | Some(StoreKind::Redis));
+    let kinds: Vec<StrategyKind> = StrategyKind::ALL.iter().copied().filter(own).collect();
+    let found = measure(&common, &kinds, &settings(faults), watcher);
     let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
     let left: Vec<u32> = left.collect();
     assert!(left.is_empty(), "processes are left behind: {left:?}");

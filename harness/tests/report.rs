@@ -315,7 +315,7 @@ fn a_run_without_load_has_no_part_of_one() {
     // And of a run that loaded servers nothing is lost beside them.
     let both = pages(&synthetic::with_loops(synthetic::run(1), 1));
     assert!(both["REPORT.md"].contains("requests per second"));
-    assert_eq!(both["report.html"].matches("<figure>").count(), 15);
+    assert_eq!(both["report.html"].matches("<figure>").count(), 16);
 }
 
 #[test]

@@ -97,6 +97,8 @@ fn the_smoke_profile_yields_a_valid_record_and_a_report() {
     assert!(checked.status.success(), "{}", stderr(&checked));
 
     let declared: Vec<_> = record["strategies"].as_array().unwrap().iter().collect();
+    let background = |s: &&serde_json::Value| s["redis_background_per_second"].as_u64();
+    let by_themselves: u64 = declared.iter().filter_map(background).sum();
     for cell in record["cells"].as_array().unwrap() {
         let slots = &cell["slots"];
         let sum = |column: &str| -> u64 {
@@ -109,7 +111,14 @@ fn the_smoke_profile_yields_a_valid_record_and_a_report() {
         let strategy = declared.iter().find(|s| s["id"].as_str() == Some(arm));
         if let (Some(strategy), true) = (strategy, find_server().is_some()) {
             let each = strategy["redis_commands_per_request"].as_u64().unwrap();
-            assert_eq!(sum("redis_commands"), each * sum("scheduled"), "{arm}");
+            let most = each * sum("scheduled");
+            let least = if strategy["redis_cached"] == true { 0 } else { most };
+            // Every node sends what it sends by itself, whoever's turn it is; a slot with its
+            // readings takes well under a second.
+            let slots = slots["scheduled"].as_array().unwrap().len() as u64;
+            let counted = sum("redis_commands");
+            let range = least..=most + slots * by_themselves;
+            assert!(range.contains(&counted), "{arm}: {counted}, not in {range:?}");
         }
     }
     for lag in record["revocation_lag"].as_array().unwrap() {

@@ -180,7 +180,10 @@ fn an_outage_is_503_and_passes() {
             FaultOutcome::Closed => 503,
             _ => 200,
         };
-        assert_eq!((during.status, out.status), (expected, 503), "{name}");
+        // What a node remembers for a while is not asked for meanwhile.
+        let remembers = kind.properties().redis.cached && during.status == 200;
+        assert!(remembers || during.status == expected, "{name}: {}", during.status);
+        assert_eq!(out.status, 503, "{name}");
         assert_eq!(during.all("cache-control"), ["no-store"]);
         eventually("the store answers again", || {
             with(data, use_line(kind), Carrier::Bearer, &credential).status != 503

@@ -28,6 +28,16 @@ fn assert_never_stored(answer: &Answer) {
     assert_eq!(answer.all("content-type"), ["application/json"], "{answer:?}");
 }
 
+/// Whether a request with a revoked credential may be answered so right after the logout. A bound
+/// that has not passed may have been undercut by the node that took the logout.
+fn fits(promise: Revocation, status: u16) -> bool {
+    match promise {
+        Revocation::Immediate => status == 401,
+        Revocation::Within(_) => status == 401 || status == 200,
+        Revocation::AtExpiry => status == 200,
+    }
+}
+
 #[test]
 fn a_login_is_remembered_until_it_is_taken_back() {
     for_each_server(|kind, carrier, server| {
@@ -55,8 +65,7 @@ fn a_login_is_remembered_until_it_is_taken_back() {
         let promised = kind.properties().revoke.name();
         assert_eq!(out.body, format!("{{\"revocation\":\"{promised}\"}}"), "{name}");
         let after = with(data, use_line(kind), carrier, &credential);
-        let expected = if kind.properties().revoke == Revocation::Immediate { 401 } else { 200 };
-        assert_eq!(after.status, expected, "{name}");
+        assert!(fits(kind.properties().revoke, after.status), "{name}: {}", after.status);
     });
 }
 
@@ -69,10 +78,9 @@ fn logout_everywhere_takes_every_credential_of_the_subject_and_no_other() {
         let out = with(data, "POST /logout-all", carrier, &own[0]);
         let promised = kind.properties().revoke_all;
         assert_eq!(out.body, format!("{{\"revocation\":\"{}\"}}", promised.name()), "{name}");
-        let expected = if promised == Revocation::Immediate { 401 } else { 200 };
         for credential in &own {
             let status = with(data, use_line(kind), carrier, credential).status;
-            assert_eq!(status, expected, "{name}");
+            assert!(fits(promised, status), "{name}: {status}");
         }
         assert_eq!(with(data, use_line(kind), carrier, &other).status, 200, "{name}");
         assert_eq!(login(data, SUBJECT).status, 200, "{name}");

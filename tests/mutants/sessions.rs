@@ -251,10 +251,11 @@ super::mutants! {
     touch_resurrects: Mutant<Resurrecter> => [logout_wins_over_use];
     touch_on_every_request: Mutant<Chatty> => [an_admission_costs_what_is_declared];
     id_reused_at_login: Mutant<Reuser> =>
-        [every_login_has_a_credential_of_its_own, revocation_takes_back_what_it_says];
+        [every_login_has_a_credential_of_its_own, revocation_takes_back_what_it_says,
+         expiry_is_a_threshold];
     logout_without_the_server: Mutant<Forgetful> =>
         [revocation_keeps_its_promise, only_a_good_credential_revokes, the_revoked_stays_revoked,
-         logout_wins_over_use, a_restart_is_as_declared,
+         logout_wins_over_use, the_living_are_counted, a_restart_is_as_declared,
          a_store_that_lost_its_state_is_as_declared];
     logout_everywhere_of_everybody: Mutant<Grenade> =>
         [logout_everywhere_keeps_its_promise, a_store_that_is_down_is_as_declared];

@@ -160,6 +160,8 @@ fn plan(args: &Args, is_named: bool) -> anyhow::Result<Plan> {
         spectrum.parts.clone_from(&args.parts);
     } else if is_named || args.plain {
         spectrum.parts = vec![Part::Lag];
+    } else {
+        spectrum.parts = SpectrumPlan::default().parts;
     }
     if args.plain {
         spectrum.nodes.truncate(1);

@@ -332,7 +332,8 @@ mod tests {
             assert_eq!(p.redis.authenticate, 0, "{}", arm.record.id);
         }
         for kind in StrategyKind::ALL.iter().filter(|k| k.properties().needs_redis()) {
-            let asks = kind.properties().redis.authenticate > 0;
+            let redis = kind.properties().redis;
+            let asks = redis.authenticate > 0 && !redis.cached && redis.background_per_second == 0;
             let is_stored = stored.iter().any(|arm| arm.kind == *kind);
             assert_eq!(is_stored, asks, "{}", kind.name());
         }

@@ -176,7 +176,6 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
     keep(&run)?;
 
     let redis = store.as_ref().map(|s| redis_config(s.url()));
-    let (mode, server_cpus) = (Mode::Open, Vec::new());
     let (seed, sabotage) = (order.seed, order.sabotage);
     let common = Common {
         plan,
@@ -184,8 +183,8 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         keys: &keys,
         redis,
         stores: &stores,
-        mode,
-        server_cpus,
+        mode: Mode::Open,
+        server_cpus: Vec::new(),
         mix: None,
         http2_connections: None,
         sabotage,

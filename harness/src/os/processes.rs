@@ -1,4 +1,5 @@
-//! Processes below one of ours, the ports they listen on, their memory. Empty where there is no `/proc`.
+//! Processes below one of ours, the ports they listen on, their memory. Nothing where there is no
+//! `/proc`.
 
 /// Every process below `parent`, theirs included.
 #[must_use]

@@ -120,7 +120,7 @@ fn rest(input: &Input<'_>) -> Vec<Part> {
             vec![tables::revocation_lag(input), tables::mass(input)],
         )
         .led_by(laws(input)),
-        part("stale-accepts", "What a thief gets through", vec![]),
+        part("stale-accepts", "What a thief gets through", vec![spectrum_tables::stale(input)]),
         part(
             "fault-matrix",
             "Under faults",

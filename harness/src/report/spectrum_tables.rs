@@ -1,6 +1,6 @@
 //! Tables about taking credentials back: what each strategy can do, races, keys, writes.
 
-use super::chart::Input;
+use super::chart::{Input, stale};
 use super::format::{self, MISSING, count, three_digits};
 use super::page::Table;
 use super::verdicts::{code, promise};
@@ -98,6 +98,26 @@ fn third_parties(s: &StrategyRecord) -> &'static str {
         Some(_) => "yes",
         None => "no",
     }
+}
+
+/// Requests that get through after a logout.
+#[must_use]
+pub fn stale(input: &Input<'_>) -> Table {
+    let head = ["strategy", "basis", "trials", "stale accepts", "per logout at 1,000 requests/s"];
+    let plain = input.derived.revocation_lag.iter().filter(|lag| lag.is_plain());
+    Table::new("Requests accepted after the logout was acknowledged", &head).with(plain.filter_map(
+        |lag| {
+            let each = stale::accepts(lag)?;
+            let measured = lag.basis == "measured";
+            Some(vec![
+                code(&lag.strategy),
+                lag.basis.clone(),
+                if measured { lag.trials.to_string() } else { MISSING.into() },
+                if measured { count(lag.stale_accepts) } else { MISSING.into() },
+                three_digits(each),
+            ])
+        },
+    ))
 }
 
 /// What every strategy made of every fault, in counts.

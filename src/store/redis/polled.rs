@@ -34,7 +34,9 @@ const _: () = assert!(MAX_AGE.as_millis() == LAG.as_millis() + 1_750);
 const RETRY: Duration = Duration::from_millis(100);
 
 /// The outcomes for a list that is fetched, and kept by the nodes when the store loses it.
-pub(super) const FAULTS: Faults = Faults { partition: BEYOND, store_down: BEYOND, ..Faults::TOKEN };
+/// While the store is away nobody is taken back, so what is old by then is at most refused.
+pub(super) const FAULTS: Faults =
+    Faults { partition: BEYOND, store_down: FaultOutcome::Closed, ..Faults::TOKEN };
 
 /// What is fetched.
 pub trait Fetched: Send + Sync + Sized + fmt::Debug + 'static {

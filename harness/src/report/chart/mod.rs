@@ -22,7 +22,7 @@ pub mod rows;
 pub mod scale;
 pub mod scene;
 pub mod sizes;
-mod stale;
+pub mod stale;
 mod wire;
 
 use super::palette::Palette;

@@ -51,7 +51,8 @@ pub(super) fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
 }
 
 /// Requests that a thief who sends 1,000 per second gets through on average.
-fn accepts(lag: &RevocationLagResult) -> Option<f64> {
+#[must_use]
+pub fn accepts(lag: &RevocationLagResult) -> Option<f64> {
     if lag.basis == "by-law" {
         return Some(lag.median_ns? as f64 / 1e9 * 1_000.0);
     }

@@ -58,8 +58,9 @@ impl Shape {
         let shown_ns = late_ns + TAIL_NS + BEYOND_NS;
         let fault_at_ns = LOGOUT_BEFORE_NS + bound_ns + SETTLE_NS;
         let (fault_ns, after_ns) = match fault {
-            Fault::FeedSilent | Fault::Partition => (shown_ns.max(SILENCE_NS), AFTER_NS),
-            Fault::StoreDown => (shown_ns.max(STORE_DOWN_NS), AFTER_NS),
+            Fault::FeedSilent => (shown_ns.max(SILENCE_NS), AFTER_NS),
+            // Longer than a node may go on by what it knows, whatever it promises of logouts.
+            Fault::Partition | Fault::StoreDown => (shown_ns.max(STORE_DOWN_NS), AFTER_NS),
             Fault::FeedCut => (0, shown_ns.max(AFTER_NS)),
             Fault::StoreLost | Fault::NodeRestart => (0, STRIKE_NS + shown_ns.max(AFTER_NS)),
             Fault::StoreEvicts => (0, FILL_NS + shown_ns.max(AFTER_NS)),
