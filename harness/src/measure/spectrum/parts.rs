@@ -20,7 +20,7 @@ use crate::record::run::Run;
 use crate::server::child::ServerChild;
 
 /// Waves of tokens in each scenario of keys.
-const KEY_WAVES: u32 = 20;
+const KEY_WAVES: u32 = 250;
 /// Entries that each node is filled with.
 const NODE_ENTRIES: u32 = 20_000;
 /// Entries that Redis is filled with: of every kind, and of one strategy for each kind of entry.
