@@ -249,8 +249,29 @@ pub fn limits(input: &Input<'_>) -> Vec<String> {
         None => super::loops::limits(),
     });
     said.extend(about_machine(input));
+    said.extend(about_caches(input));
     said.extend(about_cross_checks(input));
     said
+}
+
+/// Caches that had to ask although they cache: slots are short and far apart.
+fn about_caches(input: &Input<'_>) -> Option<String> {
+    let caches = |arm: &&ArmResult| {
+        let declared = input.run.strategies.iter().find(|s| s.id == arm.strategy);
+        declared.is_some_and(|s| s.redis_cached && s.redis_commands_per_request > 0)
+    };
+    let asked = |arm: &ArmResult| {
+        let share = arm.redis_counted? as f64 / arm.requests.max(1) as f64;
+        (share >= COLD).then(|| format!("{} in {:.0} %", code(&arm.arm), share * 100.0))
+    };
+    let named: Vec<String> = input.derived.arms.iter().filter(caches).filter_map(asked).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Nothing about a warm cache: an arm is loaded for a fraction of a second and then \
+             waits for the others. Of their requests, these asked Redis: {}.",
+            list(&named)
+        )
+    })
 }
 
 /// Comparisons whose methods do not say the same.
@@ -266,6 +287,9 @@ fn about_cross_checks(input: &Input<'_>) -> Option<String> {
         )
     })
 }
+
+/// A cache that asks more often than this is not warm.
+const COLD: f64 = 0.05;
 
 /// What no figure of a loaded server says.
 fn limits_of_load(run: &Run, plan: &PlanRecord) -> Vec<String> {

@@ -78,7 +78,7 @@ pub fn measure(
         watcher.check()?;
         let done = match part {
             Part::Lag => Ok(()),
-            Part::Faults => strike(common, plan, &kinds, run, watcher),
+            Part::Faults => strike(common, plan, &kinds, run, (watcher, keep)),
             Part::Races => race(common, plan, (&kinds, store), run, watcher),
             Part::Keys => keys::measure(KEY_WAVES).map(|rows| {
                 run.spectrum.keys = rows;
@@ -99,16 +99,26 @@ pub fn measure(
     Ok(())
 }
 
+/// One fault after another, so that what is measured is kept when a later one fails.
 fn strike(
     common: &Common<'_>,
     plan: &SpectrumPlan,
     kinds: &[StrategyKind],
     run: &mut Run,
-    watcher: &dyn Watcher,
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
-    let (found, missing) = faults::measure(common, kinds, &fault_settings(plan), watcher)?;
-    run.spectrum.faults = found;
-    run.not_measured.extend(missing);
+    let all = fault_settings(plan);
+    for fault in &all.faults {
+        let settings = FaultSettings { faults: vec![*fault], ..all.clone() };
+        match faults::measure(common, kinds, &settings, watcher) {
+            Ok((found, missing)) => {
+                run.spectrum.faults.extend(found);
+                run.not_measured.extend(missing);
+            }
+            Err(error) => fail(run, &format!("fault {}", fault.name()), error)?,
+        }
+        keep(run)?;
+    }
     Ok(())
 }
 

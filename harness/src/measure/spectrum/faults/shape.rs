@@ -16,6 +16,8 @@ const MS: u64 = 1_000_000;
 const LOGOUT_BEFORE_NS: u64 = 60 * MS;
 /// From when that revocation is due to the fault.
 const SETTLE_NS: u64 = 240 * MS;
+/// The same where a logout waits for every node and the store has just forgotten who they are.
+const SETTLE_WAITING_NS: u64 = 1_500 * MS;
 /// The store does not answer for so long, at the least.
 const STORE_DOWN_NS: u64 = 2_000 * MS;
 /// What is black-holed is so for this long, at the least.
@@ -56,7 +58,9 @@ impl Shape {
         let bound_ns = kinds.iter().filter_map(|k| promise_ns(*k)).max().unwrap_or(0);
         let late_ns = kinds.iter().map(|k| needed_ns(fault, *k)).max().unwrap_or(0);
         let shown_ns = late_ns + TAIL_NS + BEYOND_NS;
-        let fault_at_ns = LOGOUT_BEFORE_NS + bound_ns + SETTLE_NS;
+        let waits = kinds.iter().any(|kind| waits_for_nodes(*kind));
+        let settle_ns = if waits && forgets(fault) { SETTLE_WAITING_NS } else { SETTLE_NS };
+        let fault_at_ns = LOGOUT_BEFORE_NS + bound_ns + settle_ns;
         let (fault_ns, after_ns) = match fault {
             Fault::FeedSilent => (shown_ns.max(SILENCE_NS), AFTER_NS),
             // Longer than a node may go on by what it knows, whatever it promises of logouts.
@@ -86,6 +90,17 @@ impl Shape {
         };
         self.fault_at_ns + offset_ns
     }
+}
+
+/// Whether the store comes out of the fault with less than it knew.
+const fn forgets(fault: Fault) -> bool {
+    matches!(fault, Fault::StoreLost | Fault::StoreEvicts)
+}
+
+/// Whether a logout waits until every node knows: at once by promise, and by word of the nodes.
+fn waits_for_nodes(kind: StrategyKind) -> bool {
+    let properties = kind.properties();
+    properties.revoke == Revocation::Immediate && properties.redis.background_per_second > 0
 }
 
 /// Whether the fault has an end of its own, before which it is asked what is still good.
