@@ -38,8 +38,8 @@ pub fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     let caption = format!(
         "{at_once}{law}Each line: share of trials (0 to 100 %) with at most this lag, from the \
          acknowledgement of the revoke call to the first-sent time of the last request accepted on \
-         any node. Trials below the resolution of the probes are counted at the left edge. Stale accepts: \
-         requests first sent after the acknowledgement and accepted. {}",
+         any node. Trials below the resolution of the probes are counted at the left edge. Stale \
+         accepts: requests first sent after the acknowledgement and accepted. {}",
         crate::report::verdicts::status_note(input.run)
     );
     Chart::draw("revocation-lag", TITLE, alt, |w| scene(input, &rows, &caption, w)).map(Some)
