@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -20,6 +21,33 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Waits until [`Clock::now`] is at least `at`.
     fn sleep_until(&self, at: Duration) -> Sleep<'_>;
+}
+
+/// A time of an injected clock up to which something is believed; at first nothing is. Shared by
+/// the task that moves it and the requests that look at it.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline(AtomicU64);
+
+/// A time of the injected clock, nanoseconds; the end of time where it is later.
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Deadline {
+    /// Moves it to `end`, unless it is later already.
+    pub(crate) fn extend(&self, end: Duration) {
+        self.0.fetch_max(nanoseconds(end), Ordering::AcqRel);
+    }
+
+    /// Nothing is believed from now on.
+    pub(crate) fn end(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+
+    /// Whether it is still to come at `at`.
+    pub(crate) fn is_ahead(&self, at: Duration) -> bool {
+        nanoseconds(at) < self.0.load(Ordering::Acquire)
+    }
 }
 
 /// A clock that stands still until it is told to go on: for tests.
@@ -80,6 +108,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn a_deadline_only_moves_on_until_it_is_ended() {
+        let (deadline, s) = (Deadline::default(), Duration::from_secs);
+        assert!(!deadline.is_ahead(s(0)));
+        deadline.extend(s(5));
+        deadline.extend(s(3));
+        assert!(deadline.is_ahead(s(4)) && !deadline.is_ahead(s(5)));
+        deadline.end();
+        assert!(!deadline.is_ahead(s(0)));
+        deadline.extend(Duration::MAX);
+        assert!(deadline.is_ahead(s(1 << 32)));
+    }
 
     #[tokio::test]
     async fn time_passes_when_it_is_told_to() {

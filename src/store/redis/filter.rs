@@ -17,7 +17,7 @@ use redis::{Cmd, Script, cmd};
 use super::RedisHandle;
 use super::denied::key_name;
 use super::polled::{self, Fetched};
-use super::revoked::Fields;
+use super::revoked::{CLOCKS_APART_S, Fields};
 use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::store::deny::Entry;
@@ -32,8 +32,6 @@ const HASHES: u64 = 10;
 const WINDOW_S: u64 = 300;
 /// The hash of the live windows: which token was filed last in each.
 const WINDOWS: &str = "filter:windows";
-/// What is over is kept this long, for nodes whose clock is behind the revoker's.
-const CLOCKS_APART_S: u64 = 60;
 
 /// `KEYS`: the bitmap, the hash of windows, the exact entry. `ARGV`: the window, the token, the
 /// entry's life and the bitmap's in seconds, the first window that is still live, the bits.

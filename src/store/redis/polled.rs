@@ -5,13 +5,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::revoked::{Everything, Knowledge, Mirror};
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::store::deny::{DenyList, Entry};
@@ -82,12 +81,8 @@ pub trait Fetched: Send + Sync + Sized + fmt::Debug + 'static {
 struct Shared<F> {
     copy: F,
     clock: Arc<dyn Clock>,
-    /// On the node's own clock, nanoseconds.
-    believed_until: AtomicU64,
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    /// On the node's own clock.
+    believed: Deadline,
 }
 
 impl<F: Fetched> Shared<F> {
@@ -96,7 +91,7 @@ impl<F: Fetched> Shared<F> {
         let begun = self.clock.now();
         let fetched = tokio::time::timeout(FETCH, self.copy.fetch()).await;
         fetched.map_err(|_| Outage::new("the list takes too long to fetch"))??;
-        self.believed_until.fetch_max(nanos(begun + MAX_AGE), Ordering::AcqRel);
+        self.believed.extend(begun + MAX_AGE);
         Ok(())
     }
 }
@@ -132,7 +127,7 @@ impl<F: Fetched> DenyList for Polling<F> {
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         let (copy, clock) = (F::new(deps)?, Arc::clone(&deps.clock));
-        let shared = Arc::new(Shared { copy, clock, believed_until: AtomicU64::new(0) });
+        let shared = Arc::new(Shared { copy, clock, believed: Deadline::default() });
         shared.fetch().await?;
         let mut task = JoinSet::new();
         task.spawn(keep_fetching(Arc::clone(&shared)));
@@ -144,9 +139,9 @@ impl<F: Fetched> DenyList for Polling<F> {
     }
 
     async fn is_denied(&self, token: &Entry) -> Result<bool, Outage> {
-        let Shared { copy, clock, believed_until } = &*self.shared;
+        let Shared { copy, clock, believed } = &*self.shared;
         // The age first: the copy may only get younger after the look at it.
-        let is_old = nanos(clock.now()) >= believed_until.load(Ordering::Acquire);
+        let is_old = !believed.is_ahead(clock.now());
         match copy.says(token) {
             Some(false) if is_old => Err(Outage::new("the copy of the list is too old")),
             Some(is_denied) => Ok(is_denied),

@@ -21,7 +21,7 @@ const LIST: &str = "revoked";
 /// Where each revocation is announced: the `jti`, its second as eight bytes, the return address.
 pub(super) const CHANNEL: &str = "revocations";
 /// The list keeps an entry this long past its end, for nodes whose clock is behind the revoker's.
-const CLOCKS_APART_S: u64 = 60;
+pub(super) const CLOCKS_APART_S: u64 = 60;
 
 /// Files, trims, announces, and reads the register of nodes (empty where none is kept).
 static FILE: LazyLock<Script> = LazyLock::new(|| {

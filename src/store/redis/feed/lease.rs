@@ -4,7 +4,6 @@
 //! the beat was sent has come too. From the sending on, the node may judge by what it knows for the
 //! length of a lease; after that it asks Redis about each request.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use redis::{Script, cmd};
 use tokio::task::JoinSet;
 
 use super::{Everything, Feed, Knowledge, Listener, RECONCILE};
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline, nanoseconds};
 use crate::entropy::fresh;
 use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
@@ -67,18 +66,13 @@ pub(super) fn channel(node: &[u8]) -> Vec<u8> {
     [b"node:", node].concat()
 }
 
-/// What of a time span is left in the wire format of a beat.
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// A node's lease.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) node: NodeId,
     clock: Arc<dyn Clock>,
-    /// On the node's own clock, nanoseconds.
-    until: AtomicU64,
+    /// On the node's own clock.
+    until: Deadline,
     /// Of the register, where the node is on one.
     generation: Mutex<Vec<u8>>,
 }
@@ -86,19 +80,18 @@ pub(super) struct Lease {
 impl Lease {
     pub(super) fn of_new_node(deps: &Deps) -> Result<Self, Outage> {
         let (node, clock) = (fresh(&*deps.entropy)?, Arc::clone(&deps.clock));
-        Ok(Self { node, clock, until: AtomicU64::new(0), generation: Mutex::default() })
+        Ok(Self { node, clock, until: Deadline::default(), generation: Mutex::default() })
     }
 
     /// Whether the node may judge by what it knows.
     pub(super) fn is_running(&self) -> bool {
-        nanos(self.clock.now()) < self.until.load(Ordering::Acquire)
+        self.until.is_ahead(self.clock.now())
     }
 
     /// A beat came back.
     pub(super) fn renew(&self, beat: &[u8], is_whole: bool) {
         if let (Ok(sent), true) = (beat.try_into(), is_whole) {
-            let until = u64::from_be_bytes(sent).saturating_add(nanos(LEASE));
-            self.until.fetch_max(until, Ordering::AcqRel);
+            self.until.extend(Duration::from_nanos(u64::from_be_bytes(sent)) + LEASE);
         }
     }
 
@@ -109,7 +102,7 @@ impl Lease {
 
     /// When a beat that is sent now is sent.
     fn stamp(&self) -> [u8; 8] {
-        nanos(self.clock.now()).to_be_bytes()
+        nanoseconds(self.clock.now()).to_be_bytes()
     }
 
     /// Beats. Renewed is the lease when the beat comes back, not here; one that is lost is missed.

@@ -2,7 +2,6 @@
 //! what Redis pushes over it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::TrackedSessions;
 use crate::bounded::Bounded;
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::error::Outage;
 use crate::store::SessionRecord;
 use crate::store::redis::RedisHandle;
@@ -24,8 +23,7 @@ pub(super) type Generation = u64;
 /// The records, and the one connection whose reads may be filed among them.
 pub(super) struct Link {
     records: Bounded<SessionRecord>,
-    /// Records are believed before this time of the injected clock, in nanoseconds.
-    leased_until: AtomicU64,
+    leased: Deadline,
     current: Mutex<Current>,
 }
 
@@ -41,15 +39,11 @@ impl fmt::Debug for Link {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
 impl Link {
     pub(super) fn new(entries: usize) -> Self {
         Self {
             records: Bounded::new(entries),
-            leased_until: AtomicU64::new(0),
+            leased: Deadline::default(),
             current: Mutex::default(),
         }
     }
@@ -60,7 +54,7 @@ impl Link {
 
     /// Whether records are believed at `at`.
     pub(super) fn is_leased(&self, at: Duration) -> bool {
-        nanoseconds(at) < self.leased_until.load(Ordering::Acquire)
+        self.leased.is_ahead(at)
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -78,7 +72,7 @@ impl Link {
     fn install(&self, generation: Generation, connection: MultiplexedConnection) {
         let mut current = self.current();
         *current = Current { generation, connection: Some(connection) };
-        self.leased_until.store(0, Ordering::Release);
+        self.leased.end();
         drop(current);
         self.records.clear();
     }
@@ -87,8 +81,7 @@ impl Link {
     fn prove(&self, generation: Generation, sent: Duration) {
         let current = self.current();
         if current.generation == generation && current.connection.is_some() {
-            let until = nanoseconds(sent.saturating_add(TrackedSessions::LEASE));
-            self.leased_until.fetch_max(until, Ordering::AcqRel);
+            self.leased.extend(sent.saturating_add(TrackedSessions::LEASE));
         }
     }
 
@@ -96,7 +89,7 @@ impl Link {
     pub(super) fn doubt(&self, generation: Generation) {
         let current = self.current();
         if current.generation == generation {
-            self.leased_until.store(0, Ordering::Release);
+            self.leased.end();
         }
     }
 
@@ -107,7 +100,7 @@ impl Link {
             return;
         }
         current.connection = None;
-        self.leased_until.store(0, Ordering::Release);
+        self.leased.end();
         drop(current);
         self.records.clear();
     }
