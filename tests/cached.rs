@@ -29,15 +29,7 @@ thread_local! {
 
 fn record() -> SessionRecord {
     let who = Principal::of_test_subject(ALICE, NOW);
-    SessionRecord {
-        subject: who.subject,
-        tenant: who.tenant,
-        scopes: who.scopes,
-        auth_time: NOW,
-        created: NOW,
-        idle_until: NOW.plus(600),
-        ends_at: NOW.plus(600),
-    }
+    SessionRecord::at_login(who, NOW.plus(600), NOW.plus(600))
 }
 
 impl Slow {

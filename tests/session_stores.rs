@@ -21,15 +21,7 @@ const NOW: UnixTime = UnixTime(1_700_000_000);
 
 fn record(subject: u64, life: u64) -> SessionRecord {
     let who = Principal::of_test_subject(SubjectId(subject), NOW);
-    SessionRecord {
-        subject: who.subject,
-        tenant: who.tenant,
-        scopes: who.scopes,
-        auth_time: NOW,
-        created: NOW,
-        idle_until: NOW.plus(life),
-        ends_at: NOW.plus(life),
-    }
+    SessionRecord::at_login(who, NOW.plus(life), NOW.plus(life))
 }
 
 /// A store on a fresh stage, which must outlive it; or the visible reason why there is none.

@@ -52,15 +52,7 @@ async fn sessions(redis: &PrivateRedis) -> RedisSessions {
 
 fn record(subject: u64, life: u64) -> SessionRecord {
     let who = Principal::of_test_subject(SubjectId(subject), NOW);
-    SessionRecord {
-        subject: who.subject,
-        tenant: who.tenant,
-        scopes: who.scopes,
-        auth_time: NOW,
-        created: NOW,
-        idle_until: NOW.plus(life),
-        ends_at: NOW.plus(life),
-    }
+    SessionRecord::at_login(who, NOW.plus(life), NOW.plus(life))
 }
 
 fn hex(key: &SessionKey) -> String {

@@ -142,15 +142,7 @@ pub(super) async fn another_purpose_is_refused<S: AuthStrategy>(world: &World) -
     if world.deps.redis.is_some() {
         let sessions = RedisSessions::open(&world.deps).await.map_err(|e| e.to_string())?;
         let ends_at = world.now.plus(60);
-        let record = SessionRecord {
-            subject: ALICE,
-            tenant: principal.tenant,
-            scopes: principal.scopes,
-            auth_time: world.now,
-            created: world.now,
-            idle_until: ends_at,
-            ends_at,
-        };
+        let record = SessionRecord::at_login(principal, ends_at, ends_at);
         let id = "s".repeat(43);
         let key = SessionKey::of(&id);
         sessions.create(&key, &record, world.now).await.map_err(|e| e.to_string())?;

@@ -137,15 +137,7 @@ mod tests {
     fn record(subject: u64, expires_at: u64) -> SessionRecord {
         let now = UnixTime(0);
         let who = Principal::of_test_subject(SubjectId(subject), now);
-        SessionRecord {
-            subject: who.subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: now,
-            created: now,
-            idle_until: UnixTime(expires_at),
-            ends_at: UnixTime(1_000),
-        }
+        SessionRecord::at_login(who, UnixTime(expires_at), UnixTime(1_000))
     }
 
     #[tokio::test]

@@ -73,6 +73,20 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// The record of `who`, whose session begins with the login.
+    #[must_use]
+    pub const fn at_login(who: Principal, idle_until: UnixTime, ends_at: UnixTime) -> Self {
+        Self {
+            subject: who.subject,
+            tenant: who.tenant,
+            scopes: who.scopes,
+            auth_time: who.auth_time,
+            created: who.auth_time,
+            idle_until,
+            ends_at,
+        }
+    }
+
     /// Who a request in this session is.
     #[must_use]
     pub const fn principal(&self) -> Principal {
@@ -233,15 +247,7 @@ mod tests {
     fn record() -> SessionRecord {
         let now = UnixTime(1_700_000_000);
         let who = Principal::of_test_subject(SubjectId(0x4d2), now);
-        SessionRecord {
-            subject: who.subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: who.auth_time,
-            created: now,
-            idle_until: now.plus(1_800),
-            ends_at: now.plus(43_200),
-        }
+        SessionRecord::at_login(who, now.plus(1_800), now.plus(43_200))
     }
 
     #[test]

@@ -97,15 +97,7 @@ impl AuthStrategy for LinkRedis {
         let id = BASE64URL.encode_to_string(fresh::<ID_BYTES>(&*self.entropy)?);
         let who = Principal::of_test_subject(subject, now);
         let ends_at = now.plus(self.lifetime_s);
-        let record = SessionRecord {
-            subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: who.auth_time,
-            created: now,
-            idle_until: ends_at,
-            ends_at,
-        };
+        let record = SessionRecord::at_login(who, ends_at, ends_at);
         let name = hex(SessionKey::of(&id).as_bytes());
         let mut call = CREATE.prepare_invoke();
         call.key(LINKS.key(&name)).key(LINKS.list(subject));

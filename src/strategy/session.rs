@@ -99,15 +99,7 @@ impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
         let id = BASE64URL.encode_to_string(fresh::<ID_BYTES>(&*self.entropy)?);
         let who = Principal::of_test_subject(subject, now);
         let ends_at = now.plus(self.settings.session_absolute_s);
-        let record = SessionRecord {
-            subject: who.subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: who.auth_time,
-            created: now,
-            idle_until: self.idle_until(now, ends_at),
-            ends_at,
-        };
+        let record = SessionRecord::at_login(who, self.idle_until(now, ends_at), ends_at);
         if !self.store.create(&SessionKey::of(&id), &record, now).await? {
             return Err(Outage::new("the random generator repeated a session id"));
         }

@@ -143,15 +143,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         let id = base64_simd::URL_SAFE_NO_PAD.encode_to_string(fresh::<32>(&*self.entropy)?);
         let who = Principal::of_test_subject(subject, now);
         let ends_at = now.plus(self.absolute_s);
-        let record = SessionRecord {
-            subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: now,
-            created: now,
-            idle_until: now.plus(self.idle_s).min(ends_at),
-            ends_at,
-        };
+        let record = SessionRecord::at_login(who, now.plus(self.idle_s).min(ends_at), ends_at);
         if !self.store.create(&SessionKey::of(&id), &record, now).await? {
             return Err(Outage::new("repeated"));
         }

@@ -143,15 +143,11 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         let (id, reused) = self.new_id(subject)?;
         let who = Principal::of_test_subject(subject, now);
         let ends_at = now.plus(self.settings.session_absolute_s);
-        let record = SessionRecord {
-            subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: now,
-            created: now,
-            idle_until: now.plus(self.settings.session_idle_s).min(ends_at),
+        let record = SessionRecord::at_login(
+            who,
+            now.plus(self.settings.session_idle_s).min(ends_at),
             ends_at,
-        };
+        );
         let key = SessionKey::of(&id);
         if F::CREATE_OVERWRITES {
             self.store.delete(&key, subject).await?;

@@ -35,15 +35,7 @@ fn name_of(key: &SessionKey) -> String {
 
 fn record(life: u64) -> SessionRecord {
     let who = Principal::of_test_subject(SubjectId(1), NOW);
-    SessionRecord {
-        subject: who.subject,
-        tenant: who.tenant,
-        scopes: who.scopes,
-        auth_time: NOW,
-        created: NOW,
-        idle_until: NOW.plus(life),
-        ends_at: NOW.plus(life),
-    }
+    SessionRecord::at_login(who, NOW.plus(life), NOW.plus(life))
 }
 
 /// Two nodes on one Redis. What is pushed to the first passes a relay.

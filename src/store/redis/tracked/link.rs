@@ -207,15 +207,7 @@ mod tests {
     fn link() -> Link {
         let link = Link::new(64);
         let (end, who) = (UnixTime(9), Principal::of_test_subject(SubjectId(1), UnixTime(1)));
-        let record = SessionRecord {
-            subject: who.subject,
-            tenant: who.tenant,
-            scopes: who.scopes,
-            auth_time: who.auth_time,
-            created: who.auth_time,
-            idle_until: end,
-            ends_at: end,
-        };
+        let record = SessionRecord::at_login(who, end, end);
         for id in ["a", "b", "c", "d"] {
             let key = SessionKey::of(id);
             let fetch = link.records.begin(key.as_bytes());

@@ -46,15 +46,11 @@ impl Record {
 pub(super) fn typical(n: u64, now: UnixTime) -> SessionRecord {
     let settings = Settings::default();
     let who = Principal::of_test_subject(SubjectId(n), now);
-    SessionRecord {
-        subject: who.subject,
-        tenant: who.tenant,
-        scopes: who.scopes,
-        auth_time: who.auth_time,
-        created: now,
-        idle_until: now.plus(settings.session_idle_s),
-        ends_at: now.plus(settings.session_absolute_s),
-    }
+    SessionRecord::at_login(
+        who,
+        now.plus(settings.session_idle_s),
+        now.plus(settings.session_absolute_s),
+    )
 }
 
 /// The fields of a record of the typical size, each as text: what a Redis hash would keep.
