@@ -22,9 +22,9 @@ use authbench_harness::plan::{Plan, Profile};
 use authbench_harness::record::derived::FaultResult;
 use authbench_harness::record::run::FaultSeries;
 
-fn settings(faults: &[Fault]) -> FaultSettings {
+fn settings() -> FaultSettings {
     let program = Some(PathBuf::from(env!("CARGO_BIN_EXE_authbench")));
-    FaultSettings { faults: faults.to_vec(), trials: 2, program, ..FaultSettings::default() }
+    FaultSettings { trials: 2, program, ..FaultSettings::default() }
 }
 
 /// One matrix at a time: the next one's processes are not what this one left behind.
@@ -56,13 +56,17 @@ fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<
     let own =
         |kind: &StrategyKind| matches!(kind.properties().store, None | Some(StoreKind::Redis));
     let kinds: Vec<StrategyKind> = StrategyKind::ALL.iter().copied().filter(own).collect();
-    let found = measure(&common, &kinds, &settings(faults), watcher);
+    let each = |fault: &Fault| measure(&common, (*fault, &kinds), &settings(), watcher);
+    let found: anyhow::Result<Vec<_>> = faults.iter().map(each).collect();
     let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
     let left: Vec<u32> = left.collect();
     assert!(left.is_empty(), "processes are left behind: {left:?}");
-    Some(found.map(|(found, missing)| {
-        missing.iter().for_each(|row| println!("not measured: {}: {}", row.what, row.reason));
-        found
+    Some(found.map(|all| {
+        let (found, missing): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        for row in missing.iter().flatten() {
+            println!("not measured: {}: {}", row.what, row.reason);
+        }
+        found.concat()
     }))
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Fault, Uses};
-use authbench_fixture::{FixtureError, PrivateRedis};
+use authbench_fixture::{FixtureError, PrivateRedis, find_server};
 
 use self::judge::{Disturbed, Frame, judge};
 use self::schedule::{Part, Script};
@@ -46,8 +46,6 @@ const REPEATS: (u32, u32) = (1, 3);
 /// What of the matrix is measured, and how.
 #[derive(Clone, Debug)]
 pub struct FaultSettings {
-    /// The faults.
-    pub faults: Vec<Fault>,
     /// Trials for each strategy and fault.
     pub trials: u32,
     /// From one probe of a credential on a node to its next, nanoseconds.
@@ -60,8 +58,7 @@ pub struct FaultSettings {
 
 impl Default for FaultSettings {
     fn default() -> Self {
-        let (faults, interval_ns) = (Fault::ALL.to_vec(), 20_000_000);
-        Self { faults, trials: 20, interval_ns, rate_max: 4_000, program: None }
+        Self { trials: 20, interval_ns: 20_000_000, rate_max: 4_000, program: None }
     }
 }
 
@@ -72,7 +69,7 @@ pub fn planned_ms(kinds: &[StrategyKind], settings: &FaultSettings) -> u64 {
         let all = groups_of(*fault, kinds, settings);
         all.iter().map(|group| Shape::of(*fault, group).end_ns / 1_000_000).sum()
     };
-    settings.faults.iter().map(of_fault).sum::<u64>() * u64::from(settings.trials)
+    Fault::ALL.iter().map(of_fault).sum::<u64>() * u64::from(settings.trials)
 }
 
 /// Those of `kinds` that the fault can be brought about for, in the groups that it strikes.
@@ -88,55 +85,56 @@ fn groups_of(
     groups(fault, of_fault.collect(), settings.interval_ns, settings.rate_max)
 }
 
-/// Measures the matrix of `kinds`, those apart whose credentials are good once only. It has a
-/// Redis of its own: no fault ever strikes the reader's.
+/// Why no fault can be brought about here, if none can.
+#[must_use]
+pub fn impossible() -> Option<NotMeasured> {
+    find_server().is_none().then(|| NotMeasured {
+        what: "the fault matrix".into(),
+        reason: format!(
+            "faults strike a private Redis, never the reader's: {}",
+            FixtureError::NotInstalled
+        ),
+        remedy: "run scripts/setup".into(),
+    })
+}
+
+/// Measures what `kinds` make of `fault`, those apart whose credentials are good once only. It has
+/// a Redis of its own: no fault ever strikes the reader's.
 ///
 /// # Errors
 /// When a server, the store or the driver fails, a fault cannot be brought about or undone, trials
 /// are disturbed again and again, or on an interruption.
 pub fn measure(
     common: &Common<'_>,
-    kinds: &[StrategyKind],
+    (fault, kinds): (Fault, &[StrategyKind]),
     settings: &FaultSettings,
     watcher: &dyn Watcher,
 ) -> anyhow::Result<(Vec<FaultSeries>, Vec<NotMeasured>)> {
-    let mut missing = Vec::new();
     let mut measured = Vec::new();
-    for fault in &settings.faults {
-        for group in groups_of(*fault, kinds, settings) {
-            watcher.check()?;
-            let redis = match PrivateRedis::start() {
-                Ok(redis) => redis,
-                Err(why @ FixtureError::NotInstalled) => return Ok((vec![], vec![nothing(&why)])),
-                Err(why) => return Err(why.into()),
-            };
-            let found = measure_group(common, &group, *fault, settings, redis, watcher)
-                .with_context(|| format!("under the fault {}", fault.name()))?;
-            measured.extend(found);
-        }
-        let reusable = kinds.iter().filter(|kind| kind.properties().uses == Uses::Many);
-        missing.extend(reusable.filter_map(|kind| {
-            Some(NotMeasured {
-                what: format!("{} under {}", kind.name(), fault.name()),
-                reason: obstacle(*fault, *kind)?,
-                remedy: "none: read what it declares as a declaration".into(),
-            })
-        }));
+    for group in groups_of(fault, kinds, settings) {
+        watcher.check()?;
+        let redis = PrivateRedis::start()?;
+        let found = measure_group(common, &group, fault, settings, redis, watcher)
+            .with_context(|| format!("under the fault {}", fault.name()))?;
+        measured.extend(found);
     }
-    let place = |row: &FaultSeries| {
-        let kind = StrategyKind::ALL.iter().position(|kind| kind.name() == row.strategy);
-        (kind, Fault::ALL.iter().position(|fault| fault.name() == row.fault))
-    };
-    measured.sort_by_key(place);
-    Ok((measured, missing))
+    let reusable = kinds.iter().filter(|kind| kind.properties().uses == Uses::Many);
+    let missing = reusable.filter_map(|kind| {
+        Some(NotMeasured {
+            what: format!("{} under {}", kind.name(), fault.name()),
+            reason: obstacle(fault, *kind)?,
+            remedy: "none: read what it declares as a declaration".into(),
+        })
+    });
+    Ok((measured, missing.collect()))
 }
 
-fn nothing(why: &FixtureError) -> NotMeasured {
-    NotMeasured {
-        what: "the fault matrix".into(),
-        reason: format!("faults strike a private Redis, never the reader's: {why}"),
-        remedy: "run scripts/setup".into(),
-    }
+/// Puts series in report order: by strategy, then by fault.
+pub fn sort(series: &mut [FaultSeries]) {
+    series.sort_by_key(|row| {
+        let kind = StrategyKind::ALL.iter().position(|kind| kind.name() == row.strategy);
+        (kind, Fault::ALL.iter().position(|fault| fault.name() == row.fault))
+    });
 }
 
 fn measure_group(

@@ -10,15 +10,14 @@ use anyhow::Context as _;
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Family, Granularity, Uses};
 
+use super::stage::Stage;
 use crate::load::driver::Driver;
 use crate::load::exchange::{Exchange, Expect};
 use crate::load::wallet::{Account, call_all, log_in};
-use crate::measure::block::{Watcher, driver_settings};
+use crate::measure::block::Watcher;
 use crate::measure::contestant::{Common, fresh_subjects};
 use crate::os::processes::resident_bytes;
-use crate::plan::usual_arm;
 use crate::record::run::{NodeMemoryRow, NotMeasured};
-use crate::server::child::ServerChild;
 
 /// Entries met before the first reading, so that the first growth of buffers and tables is over.
 const BEFORE: u32 = 2_000;
@@ -68,13 +67,10 @@ fn weigh(
     kind: StrategyKind,
     entries: u32,
 ) -> anyhow::Result<Vec<NodeMemoryRow>> {
-    let arm = usual_arm(kind);
-    let server = ServerChild::spawn(&common.config(&arm, &common.plan.settings))?;
-    let mut driver = Driver::new(driver_settings(common.plan))?;
-    let (address, carrier) = (server.data(), arm.carrier);
-    let target = driver.add_target(address, common.plan.connections as usize)?;
-    let account = Account { target, address, carrier };
-    let resident = || resident_bytes(server.pid()).context("the server's memory cannot be read");
+    let Stage { servers, mut driver, accounts, .. } =
+        Stage::open(common, kind, &common.plan.settings, 1)?;
+    let (pid, account) = (servers[0].pid(), accounts[0]);
+    let resident = || resident_bytes(pid).context("the server's memory cannot be read");
 
     let warm = meet(common, &mut driver, account, kind, BEFORE)?;
     let takes_back = takes_back(kind);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{Family, Renewal, Uses};
+use authbench::strategy::contract::{Family, Fault, Renewal, Uses};
 use authbench_subjects::bed::Bed;
 use authbench_subjects::state::memory as entries;
 
@@ -107,12 +107,16 @@ fn strike(
     run: &mut Run,
     (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
-    let all = fault_settings(plan);
-    for fault in &all.faults {
-        let settings = FaultSettings { faults: vec![*fault], ..all.clone() };
-        match faults::measure(common, kinds, &settings, watcher) {
+    if let Some(why) = faults::impossible() {
+        run.not_measured.push(why);
+        return Ok(());
+    }
+    let settings = fault_settings(plan);
+    for fault in Fault::ALL {
+        match faults::measure(common, (fault, kinds), &settings, watcher) {
             Ok((found, missing)) => {
                 run.spectrum.faults.extend(found);
+                faults::sort(&mut run.spectrum.faults);
                 run.not_measured.extend(missing);
             }
             Err(error) => fail(run, &format!("fault {}", fault.name()), error)?,

@@ -4,16 +4,15 @@ use anyhow::{Context as _, ensure};
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Renewal, Uses};
 
-use crate::load::driver::{Driver, Mode};
+use super::stage::Stage;
+use crate::load::driver::Mode;
 use crate::load::exchange::Op;
 use crate::load::outcome::Outcome;
-use crate::load::wallet::{self, Account};
-use crate::measure::block::{Watcher, driver_settings};
+use crate::load::wallet;
+use crate::measure::block::Watcher;
 use crate::measure::contestant::{Common, fresh_subjects};
 use crate::measure::store::Store;
-use crate::plan::usual_arm;
 use crate::record::run::WriteRow;
-use crate::server::child::ServerChild;
 
 /// The idle time-out here, seconds: short, so that a run sees sessions through it.
 const IDLE_S: u64 = 10;
@@ -69,24 +68,19 @@ fn use_sessions(
     kind: StrategyKind,
     pace: u32,
 ) -> anyhow::Result<WriteRow> {
-    let arm = usual_arm(kind);
     let mut settings = common.plan.settings.clone();
     settings.session_idle_s = IDLE_S;
-    let server = ServerChild::spawn(&common.config(&arm, &settings))?;
-    let mut driver = Driver::new(driver_settings(common.plan))?;
-    let (address, carrier) = (server.data(), arm.carrier);
-    let target = driver.add_target(address, common.plan.connections as usize)?;
-    let account = Account { target, address, carrier };
+    let mut stage = Stage::open(common, kind, &settings, 1)?;
+    let account = stage.accounts[0];
     let purpose = format!("writes of {}", kind.name());
     let subjects = fresh_subjects(common, &purpose, pace.into(), SESSIONS);
-    let wallet = wallet::fill(&mut driver, account, &subjects)?;
+    let wallet = wallet::fill(&mut stage.driver, account, &subjects)?;
 
-    let ops = schedule(target, pace);
-    let cpu = server.cpu();
+    let ops = schedule(account.target, pace);
     let (counted, changed) = (store.counters()?, store.changes()?);
-    let (server_before, store_before) = (cpu.read_settled()?.ns, store.cpu().read_settled()?.ns);
-    let executed = driver.execute(&ops, &wallet.exchanges, Mode::Open, false)?;
-    let (server_after, store_after) = (cpu.read_settled()?.ns, store.cpu().read_settled()?.ns);
+    let (server_before, store_before) = (stage.server_cpu_ns(1)?, store.cpu().read_settled()?.ns);
+    let executed = stage.driver.execute(&ops, &wallet.exchanges, Mode::Open, false)?;
+    let (server_after, store_after) = (stage.server_cpu_ns(1)?, store.cpu().read_settled()?.ns);
     let (changed_after, counted_after) = (store.changes()?, store.counters()?);
     let admitted = executed.rows.iter().filter(|row| row.outcome == Outcome::Expected).count();
     ensure!(admitted == ops.len(), "{} of {} requests failed", ops.len() - admitted, ops.len());
