@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
+use super::kept;
 use crate::cli::{Exit, UsageError};
 use crate::cmd::{report, run::shown_arguments};
 use crate::measure::run::{MICRO_PROFILE, Opening, begin_without_load, finish};
@@ -100,17 +101,7 @@ impl Target {
             return Ok(Self::Existing(folder.clone(), Box::new(loaded.run)));
         }
         let label = args.label.clone().unwrap_or_else(|| MICRO_PROFILE.into());
-        let stamp = io::compact(&io::utc_now());
-        let usual = || PathBuf::from("runs").join(format!("{stamp}-{label}"));
-        let folder = args.out.clone().unwrap_or_else(usual);
-        if folder.exists() {
-            return Err(UsageError(format!(
-                "{} exists, and results are never overwritten; name another folder by --out, or \
-                 add to it by --into",
-                folder.display()
-            ))
-            .into());
-        }
+        let folder = kept::new_folder(args.out.as_deref(), &label, ", or add to it by --into")?;
         Ok(Self::New(folder, label))
     }
 }

@@ -1,4 +1,4 @@
-//! A run folder that exists: its record, and the record with more in it.
+//! Run folders: a new one; one that exists, its record, and the record with more in it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,26 @@ use super::report;
 use crate::cli::UsageError;
 use crate::record::io;
 use crate::record::run::Run;
+
+/// The folder of a new run: `out`, else one under `runs` named by time and `label`.
+///
+/// # Errors
+/// When it exists; `or_else` says what could be done besides naming another.
+pub(super) fn new_folder(
+    out: Option<&Path>,
+    label: &str,
+    or_else: &str,
+) -> Result<PathBuf, UsageError> {
+    let named = || PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now())));
+    let folder = out.map_or_else(named, Path::to_owned);
+    if folder.exists() {
+        return Err(UsageError(format!(
+            "{} exists, and results are never overwritten; name another folder by --out{or_else}",
+            folder.display()
+        )));
+    }
+    Ok(folder)
+}
 
 /// The record of a run folder.
 ///

@@ -13,6 +13,7 @@ use authbench_subjects::subject::Subject;
 use comfy_table::Table;
 use indicatif::ProgressBar;
 
+use super::kept;
 use crate::cli::{Exit, UsageError};
 use crate::cmd::report;
 use crate::cmd::run::{Progress, shown_arguments};
@@ -130,16 +131,7 @@ fn chosen(
 
 fn folder(args: &Args) -> Result<PathBuf, UsageError> {
     let label = args.label.as_deref().unwrap_or(MICRO_PROFILE);
-    let folder = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now())))
-    });
-    if folder.exists() {
-        return Err(UsageError(format!(
-            "{} exists, and results are never overwritten; name another folder by --out",
-            folder.display()
-        )));
-    }
-    Ok(folder)
+    kept::new_folder(args.out.as_deref(), label, "")
 }
 
 /// The cells, and what is counted instead of timed.

@@ -10,6 +10,7 @@ use comfy_table::Table;
 use indicatif::ProgressBar;
 
 use crate::cli::{Exit, UsageError};
+use crate::cmd::kept;
 use crate::cmd::list::plain_table;
 use crate::cmd::report;
 use crate::cmd::revoke_target::{self, TargetArgs};
@@ -99,7 +100,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let plan = plan(args, !named.is_empty())?;
     let kinds = if named.is_empty() { StrategyKind::ALL.to_vec() } else { named.clone() };
     let arms: Vec<PlannedArm> = kinds.into_iter().map(usual_arm).collect();
-    let folder = args.record.as_ref().map(|label| folder(args, label)).transpose()?;
+    let named_folder = |label: &String| kept::new_folder(args.out.as_deref(), label, "");
+    let folder = args.record.as_ref().map(named_folder).transpose()?;
     let total_ms = planned_ms(&plan, &arms);
     eprintln!("planned: {} s", total_ms.div_ceil(1_000));
     let bar = if args.json { ProgressBar::hidden() } else { bar(total_ms) };
@@ -175,17 +177,6 @@ fn plan(args: &Args, is_named: bool) -> anyhow::Result<Plan> {
     spectrum.check().map_err(UsageError)?;
     plan.spectrum = Some(spectrum);
     Ok(plan)
-}
-
-fn folder(args: &Args, label: &str) -> Result<PathBuf, UsageError> {
-    let folder = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now())))
-    });
-    if folder.exists() {
-        let what = "exists, and results are never overwritten; name another folder by --out";
-        return Err(UsageError(format!("{} {what}", folder.display())));
-    }
-    Ok(folder)
 }
 
 /// Prints what was found; renders the record, where one is kept.

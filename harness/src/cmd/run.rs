@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use authbench::strategy::StrategyKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::kept;
 use crate::cli::{Exit, UsageError};
 use crate::cmd::report;
 use crate::measure::block::{Interrupted, Watcher};
@@ -78,17 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         .collect::<Result<_, _>>()?;
     let arms = expand(&plan, &only).map_err(|e| usage(&e))?;
     let label = args.label.clone().unwrap_or_else(|| plan.name.clone());
-    let folder = match &args.out {
-        Some(folder) => folder.clone(),
-        None => PathBuf::from("runs").join(format!("{}-{label}", io::compact(&io::utc_now()))),
-    };
-    if folder.exists() {
-        return Err(UsageError(format!(
-            "{} exists, and results are never overwritten; name another folder by --out",
-            folder.display()
-        ))
-        .into());
-    }
+    let folder = kept::new_folder(args.out.as_deref(), &label, "")?;
     if std::thread::available_parallelism().is_ok_and(|n| n.get() == 1) {
         eprintln!(
             "note: one core: driver and server take turns on it; latency says nothing here and \

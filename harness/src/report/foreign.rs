@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::measure::foreign::figures::sorted_lags;
-use crate::measure::foreign::layout::{Layout, REFUSALS};
+use crate::measure::foreign::layout::{Layout, REFUSALS, logins};
 use crate::record::foreign::{Figures, ForeignRecord, Series, Verdict};
 use crate::report::format::{MISSING, count, duration};
 
@@ -15,7 +15,7 @@ const BAR: usize = 40;
 pub fn extent(layouts: &[Layout], nodes: usize, rate_per_second: u64) -> String {
     let sum = |of: &dyn Fn(&Layout) -> u64| layouts.iter().map(of).sum::<u64>();
     let trials = sum(&|layout| layout.trials() as u64);
-    let logins = 1 + sum(&|layout| (layout.trials() * layout.operation.logins()) as u64);
+    let logins = 1 + sum(&|layout| (layout.trials() * logins(layout.operation)) as u64);
     let probes = 2 * nodes as u64 + sum(&Layout::probes);
     let length = duration(sum(&Layout::length_ns) as f64);
     format!(

@@ -4,6 +4,7 @@ use rand::RngExt as _;
 
 use crate::load::exchange::Op;
 use crate::load::schedule::stream;
+use crate::measure::spectrum::series::Operation;
 use crate::plan::foreign::TargetFile;
 
 /// Refusals on every node after the last acceptance, before a trial is settled.
@@ -13,32 +14,12 @@ pub const PROBES_BEFORE: u64 = 10;
 /// Trials at once, at the most.
 const OVERLAP: u64 = 8;
 
-/// One way to log out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Operation {
-    /// Takes the credential back that it presents.
-    Logout,
-    /// Takes back all of the user's; the probes present another one than the call does.
-    LogoutAll,
-}
-
-impl Operation {
-    /// Its name in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::LogoutAll => "logout-all",
-        }
-    }
-
-    /// Logins of one trial.
-    #[must_use]
-    pub const fn logins(self) -> usize {
-        match self {
-            Self::Logout => 1,
-            Self::LogoutAll => 2,
-        }
+/// Logins of one trial: of a logout everywhere the probes present another credential than the call.
+#[must_use]
+pub const fn logins(operation: Operation) -> usize {
+    match operation {
+        Operation::Logout => 1,
+        Operation::LogoutAll => 2,
     }
 }
 

@@ -3,10 +3,11 @@
 use super::Session;
 use super::figures;
 use super::judge::{self, Judge, Probed};
-use super::layout::{Batch, Layout, Operation};
+use super::layout::{Batch, Layout, logins};
 use crate::load::driver::Mode;
 use crate::load::exchange::{Exchange, Expect};
 use crate::load::outcome::Row;
+use crate::measure::spectrum::series::Operation;
 use crate::plan::foreign::Call;
 use crate::plan::template::Values;
 use crate::record::foreign::{Series, Trial};
@@ -72,7 +73,7 @@ impl Session<'_> {
     /// Logs the users in, as often as the operation needs.
     fn pairs(&mut self, users: &[u32], operation: Operation) -> anyhow::Result<Vec<Pair>> {
         let probed = self.log_in(users)?;
-        let revokers = match operation.logins() {
+        let revokers = match logins(operation) {
             1 => probed.clone(),
             _ => self.log_in(users)?,
         };
