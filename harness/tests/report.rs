@@ -203,7 +203,7 @@ fn every_chart_has_its_table_and_every_heading_its_anchor() {
         assert!(html.contains(&format!("href=\"#{id}\"")), "{id}");
         assert!(!section.contains("<figure>") || section.contains("<table>"), "{id}");
     }
-    assert_eq!(html.matches("<figure>").count(), 7);
+    assert_eq!(html.matches("<figure>").count(), 8);
 }
 
 #[test]

@@ -32,15 +32,15 @@ fn readable(what: &str, run: &Run) -> usize {
 #[test]
 fn charts_of_ordinary_records_can_be_read() {
     for seed in 0..4 {
-        assert_eq!(readable("quick", &synthetic::run(seed)), 14);
+        assert_eq!(readable("quick", &synthetic::run(seed)), 16);
     }
-    assert_eq!(readable("standard", &synthetic::run_with(9, &Shape::standard())), 14);
+    assert_eq!(readable("standard", &synthetic::run_with(9, &Shape::standard())), 16);
 }
 
 #[test]
 fn charts_of_what_is_timed_in_loops_can_be_read() {
     for seed in 0..3 {
-        assert_eq!(readable("with loops", &synthetic::with_loops(synthetic::run(seed), seed)), 30);
+        assert_eq!(readable("with loops", &synthetic::with_loops(synthetic::run(seed), seed)), 32);
         assert_eq!(readable("loops alone", &synthetic::alone(seed)), 18);
     }
     let mut bare = synthetic::alone(4);

@@ -86,11 +86,11 @@ fn promise(name: &str, within_ns: Option<u64>) -> String {
 
 /// Per request, and what a node sends by itself.
 fn commands(record: &StrategyRecord) -> String {
-    let most = if record.redis_cached { "<= " } else { "" };
+    let most = if record.redis_cached { "<=" } else { "" };
     let each = record.redis_commands_per_request;
     match record.redis_background_per_second {
         0 => format!("{most}{each}"),
-        more => format!("{most}{each} + {more}/s"),
+        more => format!("{most}{each} +{more}/s"),
     }
 }
 

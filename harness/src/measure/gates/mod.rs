@@ -321,8 +321,8 @@ fn background(run: &Run, cell: &Cell) -> u64 {
     // Readings stand a little outside of the slot.
     let slot_ms = plan.lead_in_ms + plan.slot_ms + BACKGROUND_SLACK_MS;
     let slots = valid_slots(&cell.slots).count() as u64;
-    // Each timer may strike once more than its rate says.
-    (per_second * slot_ms * slots).div_ceil(1_000) + if per_second > 0 { slots } else { 0 }
+    // In bursts: in a slot that is shorter than a second there may be all that is declared of one.
+    (per_second * slot_ms * slots).div_ceil(1_000) + per_second
 }
 
 /// The share of discarded slots is within the plan's limit, of each arm within twice that: one that
