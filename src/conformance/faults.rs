@@ -162,7 +162,9 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
     let is_as_declared = match declared {
         FaultOutcome::Unaffected => admits(&valid) && (effect.is_none() || !admits(&revoked)),
         FaultOutcome::Closed => !admits(&valid) && !admits(&revoked),
-        FaultOutcome::Revives | FaultOutcome::Open => admits(&revoked),
+        FaultOutcome::Revives => admits(&revoked),
+        // What this node knew it keeps; what another had not heard of is lost to that one.
+        FaultOutcome::Open => !admits(&revoked) && is_lost_to_another::<S>(world).await?,
         FaultOutcome::OpenFor(bound) => {
             let later = at.plus(bound.as_secs() + 1);
             !admits(&ask(&strategy, &gone, later).await)
@@ -172,6 +174,21 @@ pub(super) async fn a_store_that_lost_its_state_is_as_declared<S: AuthStrategy>(
     let again = log_in(&strategy, ALICE, world.now).await?;
     admitted("a login after the loss", &strategy, &again, ALICE, world.now).await?;
     Ok(Held::Shown)
+}
+
+/// Whether a node goes on admitting a credential that was taken back at another, when the store
+/// loses that before this one has heard of it.
+async fn is_lost_to_another<S: AuthStrategy>(world: &World) -> Result<bool, String> {
+    let (home, other): (S, S) = (build(&world.deps).await?, build(&world.deps).await?);
+    let gone = log_in(&home, CAROL, world.now).await?;
+    log_out(&home, &gone, world.now).await?;
+    contents::forget(&world.deps).await?;
+    let at = world.take_effect(S::PROPERTIES.revoke).unwrap_or(world.now);
+    let at_home = ask_when_due(&home, &gone, at).await;
+    ensure!(matches!(at_home, Outcome::Denied(_)), "the logout did nothing: {at_home:?}");
+    // What it could fetch since, it has fetched.
+    tokio::time::sleep(DELIVERY_POLL).await;
+    Ok(matches!(ask(&other, &gone, at).await, Outcome::Admitted(_)))
 }
 
 /// The same process started again with the same keys and the same store.

@@ -11,7 +11,8 @@ pub enum FaultOutcome {
     Closed,
     /// Revoked credentials are accepted for up to this long beyond the promise.
     OpenFor(Duration),
-    /// Revoked credentials are accepted for as long as the fault lasts.
+    /// Revoked credentials are accepted for as long as the fault lasts. Where the store forgets, the
+    /// credential of a revocation that it lost before every node knew of it is: until it expires.
     Open,
     /// Credentials revoked before the fault are accepted again until they expire.
     Revives,
@@ -44,7 +45,8 @@ pub enum Fault {
     StoreDown,
     /// The store is killed and comes back empty.
     StoreLost,
-    /// The store has reached its memory limit and evicts what it likes.
+    /// The store has reached its memory limit and evicts: of all that it holds, or only of what
+    /// expires. The outcome is the worse of the two.
     StoreEvicts,
     /// A server process restarts.
     NodeRestart,

@@ -128,10 +128,10 @@ async fn what_is_over_leaves_the_list_too() {
         let mut token = fresh_entry();
         token.accepted_until = NOW.plus(2_000);
         node.deny(&token, NOW.plus(later)).await.expect("filed");
-        let kept: u64 = stage.query(cmd("ZCARD").arg("revoked")).await;
+        let kept: u64 = stage.query(cmd("ZCARD").arg("revoked:pushed")).await;
         assert_eq!(kept, left, "after {later} s");
     }
-    let life: i64 = stage.query(cmd("TTL").arg("revoked")).await;
+    let life: i64 = stage.query(cmd("TTL").arg("revoked:pushed")).await;
     assert!((1_000..=1_101).contains(&life), "{life}");
 }
 

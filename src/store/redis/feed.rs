@@ -18,7 +18,7 @@ use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::revoked::{Announcement, CHANNEL, Everything, Fields, Knowledge, Mirror};
+use super::revoked::{Announcement, Everything, Fields, Knowledge, Mirror};
 use crate::clock::Clock;
 use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
@@ -76,7 +76,7 @@ impl<K: Knowledge, L: Listener> Shared<K, L> {
         let [Value::BulkString(channel), Value::BulkString(message)] = &push.data[..] else {
             return;
         };
-        if channel != CHANNEL.as_bytes() {
+        if channel != self.mirror.list.names.channel.as_bytes() {
             return self.listener.told(message, is_whole);
         }
         if let Some(announcement) = Announcement::read(message) {
@@ -98,7 +98,7 @@ impl<K: Knowledge, L: Listener> Shared<K, L> {
             Ok(())
         };
         let mut connection = self.mirror.list.redis.open_feed(sender).await?;
-        let mut channels = vec![CHANNEL.as_bytes().to_vec()];
+        let mut channels = vec![self.mirror.list.names.channel.clone().into_bytes()];
         channels.extend(self.listener.channel());
         connection.subscribe(channels).await.map_err(Outage::new)?;
         self.mirror.load().await?;
@@ -158,9 +158,9 @@ impl<K, L> fmt::Debug for Feed<K, L> {
 }
 
 impl<K: Knowledge, L: Listener> Feed<K, L> {
-    /// Subscribes and copies the list: the node may be asked when this returns.
-    async fn open(deps: &Deps, listener: L) -> Result<Self, BuildError> {
-        let mirror = Mirror::of(deps.redis()?);
+    /// Subscribes and copies the list of that kind: the node may be asked when this returns.
+    async fn open(deps: &Deps, kind: &str, listener: L) -> Result<Self, BuildError> {
+        let mirror = Mirror::of(deps.redis()?, kind);
         let shared = Arc::new(Shared { mirror, clock: Arc::clone(&deps.clock), listener });
         let subscription = shared.subscribe().await?;
         let mut tasks = JoinSet::new();
@@ -190,8 +190,7 @@ impl<K: Knowledge, L: Listener> Feed<K, L> {
         now: UnixTime,
         reply_to: &[u8],
     ) -> Result<(bool, Fields), Outage> {
-        let names = [lease::REGISTER, lease::UNSETTLED];
-        let answer = self.shared.mirror.list.file(token, now, reply_to, names).await?;
+        let answer = self.shared.mirror.list.file(token, now, reply_to).await?;
         self.shared.mirror.known.learn(token.id, token.accepted_until);
         Ok(answer)
     }
@@ -221,7 +220,7 @@ impl<K: Knowledge> DenyList for Pushed<K> {
     };
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
-        Feed::open(deps, ()).await.map(Self)
+        Feed::open(deps, "pushed", ()).await.map(Self)
     }
 
     async fn generation(&self) -> Result<Option<u64>, Outage> {

@@ -32,10 +32,16 @@ const _: () = assert!(MAX_AGE.as_millis() == LAG.as_millis() + 1_750);
 /// After a failed fetch the next begins this much later.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// The outcomes for a list that is fetched, and kept by the nodes when the store loses it.
-/// While the store is away nobody is taken back, so what is old by then is at most refused.
-pub(super) const FAULTS: Faults =
-    Faults { partition: BEYOND, store_down: FaultOutcome::Closed, ..Faults::TOKEN };
+/// The outcomes for a list that is fetched, and kept by the nodes when the store loses it. While the
+/// store is away nobody is taken back, so what is old by then is at most refused. What was filed
+/// since a node's last fetch is lost with the store, and that node never hears of it.
+pub(super) const FAULTS: Faults = Faults {
+    partition: BEYOND,
+    store_down: FaultOutcome::Closed,
+    store_lost: FaultOutcome::Open,
+    store_evicts: FaultOutcome::Open,
+    ..Faults::TOKEN
+};
 
 /// What is fetched.
 pub trait Fetched: Send + Sync + Sized + fmt::Debug + 'static {
@@ -159,7 +165,8 @@ impl<F: Fetched> DenyList for Polling<F> {
 }
 
 /// The exact list, the whole of it each time. What a node once knew it keeps until it is over: a
-/// Redis that comes back empty takes nothing from it. A node that starts then knows nothing.
+/// Redis that comes back empty takes nothing from it but what it had not fetched. A node that starts
+/// then knows nothing.
 #[derive(Debug)]
 pub struct PolledList<K = Everything>(Mirror<K>);
 
@@ -169,7 +176,7 @@ impl<K: Knowledge> Fetched for PolledList<K> {
         RedisCommands { authenticate: 0, round_trips: 0, cached: true, background_per_second: 1 };
 
     fn new(deps: &Deps) -> Result<Self, BuildError> {
-        Ok(Self(Mirror::of(deps.redis()?)))
+        Ok(Self(Mirror::of(deps.redis()?, "polled")))
     }
 
     async fn fetch(&self) -> Result<(), Outage> {
@@ -185,7 +192,7 @@ impl<K: Knowledge> Fetched for PolledList<K> {
     }
 
     async fn file(&self, token: &Entry, now: UnixTime) -> Result<(), Outage> {
-        self.0.list.file(token, now, &[], ["", ""]).await?;
+        self.0.list.file(token, now, &[]).await?;
         self.0.known.learn(token.id, token.accepted_until);
         Ok(())
     }

@@ -16,14 +16,14 @@ use crate::identity::UnixTime;
 use crate::store::deny::Entry;
 use crate::token::TokenId;
 
-/// The sorted set.
-const LIST: &str = "revoked";
-/// Where each revocation is announced: the `jti`, its second as eight bytes, the return address.
-pub(super) const CHANNEL: &str = "revocations";
 /// The list keeps an entry this long past its end, for nodes whose clock is behind the revoker's.
 pub(super) const CLOCKS_APART_S: u64 = 60;
 
-/// Files, trims, announces, and reads the register of nodes (empty where none is kept).
+/// Files, trims, announces, and reads the register of nodes, empty where none is kept.
+///
+/// `KEYS`: the list, the register, the mark of an unsettled one. `ARGV`: the token, the second from
+/// which on it is over, the one until which entries are, the list's life in seconds, the channel,
+/// the message.
 static FILE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -40,7 +40,7 @@ return {redis.call('EXISTS', KEYS[3]), redis.call('HGETALL', KEYS[2])}
 /// The fields of a hash.
 pub(super) type Fields = HashMap<Vec<u8>, Vec<u8>>;
 
-/// What an announcement says.
+/// What an announcement on the channel says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announcement<'m> {
     pub(super) id: TokenId,
@@ -50,7 +50,7 @@ pub(super) struct Announcement<'m> {
 }
 
 impl<'m> Announcement<'m> {
-    /// Reads a message of [`CHANNEL`].
+    /// Reads a message of the channel.
     pub(super) fn read(message: &'m [u8]) -> Option<Self> {
         let (id, rest) = message.split_first_chunk()?;
         let (until, reply_to) = rest.split_first_chunk()?;
@@ -59,35 +59,63 @@ impl<'m> Announcement<'m> {
     }
 }
 
+/// Where a kind of list is in Redis. Each has names of its own, so that several kinds can share one
+/// Redis and none copies what another was told.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    /// The sorted set.
+    list: String,
+    /// Where each revocation is announced: the `jti`, its second as eight bytes, the return address.
+    pub(super) channel: String,
+    /// The hash of the nodes that may hold a lease, where they are registered: how often each has
+    /// beaten, and under the empty name the register's generation.
+    pub(super) register: String,
+    /// There while the register may lack nodes whose lease still runs, because it was lost.
+    pub(super) unsettled: String,
+}
+
+impl Names {
+    /// The names of the list of that kind.
+    pub(super) fn of(kind: &str) -> Self {
+        Self {
+            list: format!("revoked:{kind}"),
+            channel: format!("revocations:{kind}"),
+            register: format!("nodes:{kind}"),
+            unsettled: format!("unsettled:{kind}"),
+        }
+    }
+}
+
 /// The list in Redis.
 #[derive(Clone, Debug)]
 pub(super) struct RevokedList {
     pub(super) redis: RedisHandle,
+    pub(super) names: Names,
 }
 
 impl RevokedList {
-    /// Files and announces in one step. Also answers whether `marker` exists, and what `register`
+    /// Files and announces in one step. Also answers whether the register is unsettled, and what it
     /// holds in the same instant.
     pub(super) async fn file(
         &self,
         token: &Entry,
         now: UnixTime,
         reply_to: &[u8],
-        [register, marker]: [&str; 2],
     ) -> Result<(bool, Fields), Outage> {
+        let Names { list, channel, register, unsettled } = &self.names;
         let until = token.accepted_until;
         let message = [&token.id.0[..], &until.0.to_be_bytes(), reply_to].concat();
         let mut call = FILE.prepare_invoke();
-        call.key(LIST).key(register).key(marker);
+        call.key(list).key(register).key(unsettled);
         call.arg(&token.id.0[..]).arg(until.0).arg(now.0.saturating_sub(CLOCKS_APART_S));
-        call.arg(now.seconds_until(until) + CLOCKS_APART_S).arg(CHANNEL).arg(message);
+        call.arg(now.seconds_until(until) + CLOCKS_APART_S).arg(channel).arg(message);
         self.redis.run(&call).await
     }
 
     /// Every revocation that ends after `from`.
     pub(super) async fn since(&self, from: UnixTime) -> Result<Vec<(TokenId, UnixTime)>, Outage> {
         let mut range = cmd("ZRANGEBYSCORE");
-        range.arg(LIST).arg(format!("({}", from.0)).arg("+inf").arg("WITHSCORES");
+        range.arg(&self.names.list).arg(format!("({}", from.0)).arg("+inf").arg("WITHSCORES");
         let found: Vec<(Vec<u8>, u64)> = self.redis.query(&range).await?;
         let read = |(id, until): (Vec<u8>, u64)| {
             // A list that holds anything else is not to be believed.
@@ -99,7 +127,8 @@ impl RevokedList {
 
     /// Until when `id` would be accepted, if it was taken back.
     pub(super) async fn find(&self, id: TokenId) -> Result<Option<UnixTime>, Outage> {
-        let until: Option<u64> = self.redis.query(cmd("ZSCORE").arg(LIST).arg(&id.0[..])).await?;
+        let score = cmd("ZSCORE").arg(&self.names.list).arg(&id.0[..]).to_owned();
+        let until: Option<u64> = self.redis.query(&score).await?;
         Ok(until.map(UnixTime))
     }
 }
@@ -154,8 +183,9 @@ pub(super) struct Mirror<K> {
 }
 
 impl<K: Knowledge> Mirror<K> {
-    pub(super) fn of(redis: RedisHandle) -> Self {
-        let (list, known) = (RevokedList { redis }, K::default());
+    /// An empty copy of the list of that kind.
+    pub(super) fn of(redis: RedisHandle, kind: &str) -> Self {
+        let (list, known) = (RevokedList { redis, names: Names::of(kind) }, K::default());
         Self { list, known, swept_to: AtomicU64::new(0) }
     }
 

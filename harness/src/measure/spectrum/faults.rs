@@ -219,7 +219,7 @@ fn trial(
     // A clock that is behind is so from the first moment.
     let at_ns = if fault == Fault::ClockBehind { begin_ns } else { begin_ns + shape.fault_at_ns };
     let (executed, spans) = std::thread::scope(|scope| {
-        let striking = scope.spawn(|| strike(scene, fault, clock, at_ns, shape.fault_ns));
+        let striking = scope.spawn(|| strike(scene, fault, clock, (at_ns, shape.fault_ns), number));
         let executed = driver.execute(&script.ops, &script.exchanges, Mode::Open, false);
         (executed, striking.join().unwrap_or_else(|_| Err(anyhow!("the fault panicked"))))
     });

@@ -15,7 +15,7 @@ use redis::{Script, cmd};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use super::lease::{self, LEASE, Lease, REGISTER, channel};
+use super::lease::{self, LEASE, Lease, channel};
 use super::{Everything, Feed, Knowledge, Listener};
 use crate::clock::Clock;
 use crate::error::{BuildError, Outage};
@@ -148,7 +148,6 @@ impl Place<'_> {
 #[derive(Debug)]
 pub struct Barrier<K = Everything> {
     feed: Feed<K, Arc<Member>>,
-    redis: RedisHandle,
     clock: Arc<dyn Clock>,
 }
 
@@ -162,13 +161,14 @@ impl<K: Knowledge> Barrier<K> {
             () = place.all_heard(&nodes) => return,
             () = end => {}
         }
+        let list = &self.feed.shared.mirror.list;
         let mut call = FORGET.prepare_invoke();
-        call.key(REGISTER);
+        call.key(&list.names.register);
         for (node, beats) in place.silent(&nodes) {
             call.arg(node).arg(beats);
         }
         // Else they are waited for once more, the next time.
-        let _: Result<(), Outage> = self.redis.run(&call).await;
+        let _: Result<(), Outage> = list.redis.run(&call).await;
     }
 }
 
@@ -187,11 +187,12 @@ impl<K: Knowledge> DenyList for Barrier<K> {
         let (answers, to_send) = mpsc::unbounded_channel();
         let lease = Lease::of_new_node(deps)?;
         let member = Member { lease, answers, waiting: DashMap::new(), next: AtomicU64::new(0) };
-        let (member, redis) = (Arc::new(member), deps.redis()?);
-        let mut feed = Feed::open(deps, Arc::clone(&member)).await?;
-        lease::register(member, redis.clone(), &mut feed.tasks).await;
-        feed.tasks.spawn(send_answers(to_send, redis.clone()));
-        Ok(Self { feed, redis, clock: Arc::clone(&deps.clock) })
+        let member = Arc::new(member);
+        let mut feed = Feed::open(deps, "barrier", Arc::clone(&member)).await?;
+        let list = feed.shared.mirror.list.clone();
+        lease::register(member, list.clone(), &mut feed.tasks).await;
+        feed.tasks.spawn(send_answers(to_send, list.redis));
+        Ok(Self { feed, clock: Arc::clone(&deps.clock) })
     }
 
     async fn generation(&self) -> Result<Option<u64>, Outage> {

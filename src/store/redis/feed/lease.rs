@@ -17,7 +17,7 @@ use crate::error::{BuildError, Outage};
 use crate::identity::UnixTime;
 use crate::store::deny::{DenyList, Entry};
 use crate::store::redis::RedisHandle;
-use crate::store::redis::revoked::Announcement;
+use crate::store::redis::revoked::{Announcement, RevokedList};
 use crate::strategy::contract::{Deps, FaultOutcome, Faults, RedisCommands, Revocation};
 use crate::strategy::law::LagLaw;
 
@@ -26,12 +26,6 @@ pub const LEASE: Duration = Duration::from_secs(1);
 /// A beat is sent this often: three may be lost before the lease runs out.
 const BEAT: Duration = Duration::from_millis(250);
 const _: () = assert!(BEAT.as_millis() * 4 == LEASE.as_millis());
-
-/// The hash of the nodes that may hold a lease: how often each has beaten, and under the empty name
-/// the register's generation.
-pub(in crate::store::redis) const REGISTER: &str = "feed:nodes";
-/// There while the register may lack nodes whose lease still runs, because it was lost.
-pub(in crate::store::redis) const UNSETTLED: &str = "feed:unsettled";
 
 /// Registers a node, and sends its beat, in one step: where leases are waited for, who holds one
 /// is on the register.
@@ -114,14 +108,14 @@ impl Lease {
     }
 
     /// Registers and beats.
-    async fn beat_registered(&self, redis: &RedisHandle) {
+    async fn beat_registered(&self, list: &RevokedList) {
         let stamp = self.stamp();
         let unused = [&self.node[..], &stamp].concat();
         let mut call = BEAT_SCRIPT.prepare_invoke();
-        call.key(REGISTER).key(UNSETTLED);
+        call.key(&list.names.register).key(&list.names.unsettled);
         call.arg(&self.node[..]).arg(self.generation()).arg(unused);
         call.arg(2 * LEASE.as_millis() as u64).arg(channel(&self.node)).arg(&stamp[..]);
-        if let Ok(generation) = redis.run::<Vec<u8>>(&call).await {
+        if let Ok(generation) = list.redis.run::<Vec<u8>>(&call).await {
             *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = generation;
         }
     }
@@ -136,21 +130,21 @@ async fn keep_beating(lease: Arc<Lease>, redis: RedisHandle) {
     }
 }
 
-/// Registers, and goes on as [`keep_beating`] does, on the register.
+/// Registers, and goes on as [`keep_beating`] does, on the register of `list`.
 pub(super) async fn register<L: AsRef<Lease> + Send + Sync + 'static>(
     holder: Arc<L>,
-    redis: RedisHandle,
+    list: RevokedList,
     tasks: &mut JoinSet<()>,
 ) {
     let next = (*holder).as_ref().clock.now() + BEAT;
-    (*holder).as_ref().beat_registered(&redis).await;
+    (*holder).as_ref().beat_registered(&list).await;
     tasks.spawn(async move {
         let lease = (*holder).as_ref();
         let mut next = next;
         loop {
             lease.clock.sleep_until(next).await;
             next = lease.clock.now() + BEAT;
-            lease.beat_registered(&redis).await;
+            lease.beat_registered(&list).await;
         }
     });
 }
@@ -210,7 +204,7 @@ impl<K: Knowledge> DenyList for Leased<K> {
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         let lease = Arc::new(Lease::of_new_node(deps)?);
-        let mut feed = Feed::open(deps, Arc::clone(&lease)).await?;
+        let mut feed = Feed::open(deps, "leased", Arc::clone(&lease)).await?;
         feed.tasks.spawn(keep_beating(lease, deps.redis()?));
         Ok(Self(feed))
     }

@@ -34,6 +34,9 @@ const FILL_NS: u64 = 700 * MS;
 /// repaired within milliseconds, so the logouts are spread over that.
 const CUT_OFFSETS_NS: [u64; 8] = [MS / 2, 20 * MS, 2 * MS, 50 * MS, MS, 10 * MS, 5 * MS, 100 * MS];
 
+/// A revocation that the store is to lose again is filed this long before it does.
+const JUST_BEFORE_NS: u64 = 25 * MS;
+
 /// How far the clock of a node is behind, seconds.
 pub(super) const BEHIND_S: i64 = 30;
 
@@ -79,10 +82,13 @@ impl Shape {
     pub(super) const fn logout_during_ns(&self, fault: Fault, trial: usize) -> u64 {
         let offset_ns = match fault {
             Fault::FeedCut => CUT_OFFSETS_NS[trial % CUT_OFFSETS_NS.len()],
-            // While the store is being written full, so that the entry is lost as well.
-            Fault::StoreEvicts => 5 * MS,
-            // In its absence and after its return, in turn.
-            Fault::StoreLost => (1 + 150 * (trial as u64 % 3)) * MS,
+            // Just before, so that it is lost as well, and known to those alone who heard of it.
+            Fault::StoreEvicts => return self.fault_at_ns - JUST_BEFORE_NS,
+            // Just before, in its absence and after its return, in turn.
+            Fault::StoreLost => match trial % 4 {
+                0 => return self.fault_at_ns - JUST_BEFORE_NS,
+                later => (1 + 150 * (later as u64 - 1)) * MS,
+            },
             Fault::StoreDown => 100 * MS,
             Fault::FeedSilent | Fault::Partition | Fault::NodeRestart | Fault::ClockBehind => {
                 50 * MS

@@ -22,10 +22,36 @@ const ROOM_BYTES: u64 = 4 << 20;
 const JUNK_BYTES: usize = 16 << 10;
 /// Junk values written at once.
 const JUNK_AT_ONCE: u64 = 64;
+/// Junk expires, so that it can be evicted by every policy; but not by itself, seconds.
+const JUNK_S: u64 = 600;
 /// More junk than this is never written, values.
 const JUNK_MAX: u64 = 65_536;
 /// Writing full takes no longer.
 const FILL_LIMIT: Duration = Duration::from_millis(2_500);
+
+/// What may be evicted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Policy {
+    /// Everything.
+    AllKeys,
+    /// What has an expiry.
+    Volatile,
+}
+
+impl Policy {
+    /// Every policy in turn: the outcome of the fault is the worst that any trial saw.
+    #[must_use]
+    pub(super) const fn of_trial(number: usize) -> Self {
+        if number.is_multiple_of(2) { Self::AllKeys } else { Self::Volatile }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AllKeys => "allkeys-lru",
+            Self::Volatile => "volatile-lru",
+        }
+    }
+}
 
 /// The private server, to be struck.
 #[derive(Debug)]
@@ -80,20 +106,20 @@ impl Victim {
         Ok(self.redis.restart()?)
     }
 
-    /// Sets a memory limit and writes until everything that was there has been evicted once, then
-    /// takes both back. Redis evicts the least recently used of a sample, to the second: what is
+    /// Sets a memory limit and writes until everything that `policy` lets go has been evicted once,
+    /// then takes both back. Redis evicts the least recently used of a sample, to the second: what is
     /// read all the time is as young as the junk, and drawn as often as that. Says how many entries
     /// survived all that is written at the most.
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub(super) fn evict(&self) -> anyhow::Result<usize> {
+    pub(super) fn evict(&self, policy: Policy) -> anyhow::Result<usize> {
         let mut connection = self.connect()?;
-        let mut planted: Vec<Vec<u8>> = cmd("KEYS").arg("*").query(&mut connection)?;
+        let mut planted = evictable(&mut connection, policy)?;
         let memory: String = cmd("INFO").arg("memory").query(&mut connection)?;
         let used = memory.lines().find_map(|line| line.strip_prefix("used_memory:"));
         let used: u64 = used.context("Redis does not say what it uses")?.trim().parse()?;
-        set(&mut connection, "maxmemory-policy", "allkeys-lru")?;
+        set(&mut connection, "maxmemory-policy", policy.name())?;
         set(&mut connection, "maxmemory", &(used + ROOM_BYTES).to_string())?;
         let began = Instant::now();
         let mut written = 0;
@@ -101,7 +127,7 @@ impl Victim {
         while !planted.is_empty() && written < JUNK_MAX && began.elapsed() < FILL_LIMIT {
             let mut batch = pipe();
             for number in written..written + JUNK_AT_ONCE {
-                batch.add_command(Cmd::set(junk_name(number), &junk[..])).ignore();
+                batch.add_command(Cmd::set_ex(junk_name(number), &junk[..], JUNK_S)).ignore();
             }
             // EXISTS does not make a key young.
             planted.iter().for_each(|key| {
@@ -120,6 +146,19 @@ impl Victim {
         }
         Ok(planted.len())
     }
+}
+
+/// The keys that `policy` lets go.
+fn evictable(connection: &mut Connection, policy: Policy) -> anyhow::Result<Vec<Vec<u8>>> {
+    let names: Vec<Vec<u8>> = cmd("KEYS").arg("*").query(connection)?;
+    let mut batch = pipe();
+    names.iter().for_each(|name| {
+        batch.cmd("PTTL").arg(name);
+    });
+    let left_ms: Vec<i64> = if names.is_empty() { Vec::new() } else { batch.query(connection)? };
+    // One that is gone since has no time left either.
+    let goes = |left_ms: i64| policy == Policy::AllKeys || left_ms >= 0;
+    Ok(names.into_iter().zip(left_ms).filter(|(_, ms)| goes(*ms)).map(|(name, _)| name).collect())
 }
 
 fn junk_name(number: u64) -> String {
@@ -184,6 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn what_never_expires_outlives_the_other_policy_alone() {
+        let Some(victim) = victim() else { return };
+        let mut connection = victim.connect().unwrap();
+        for (policy, stays) in [(Policy::Volatile, true), (Policy::AllKeys, false)] {
+            Cmd::set("for-ever", "x").exec(&mut connection).unwrap();
+            Cmd::set_ex("expires", "x", 60).exec(&mut connection).unwrap();
+            assert_eq!(victim.evict(policy).unwrap(), 0, "{policy:?}");
+            let there: (bool, bool) = pipe()
+                .add_command(Cmd::exists("for-ever"))
+                .add_command(Cmd::exists("expires"))
+                .query(&mut connection)
+                .unwrap();
+            assert_eq!(there, (stays, false), "{policy:?}");
+        }
+    }
+
+    #[test]
     fn everything_that_was_there_is_evicted_however_hot() {
         let Some(victim) = victim() else { return };
         let mut connection = victim.connect().unwrap();
@@ -191,7 +247,7 @@ mod tests {
             Cmd::set(format!("entry:{number}"), "x").exec(&mut connection).unwrap();
         }
         let hot = std::thread::scope(|scope| {
-            let evicting = scope.spawn(|| victim.evict());
+            let evicting = scope.spawn(|| victim.evict(Policy::AllKeys));
             while !evicting.is_finished() {
                 let _: Option<String> = Cmd::get("entry:7").query(&mut connection).unwrap();
             }

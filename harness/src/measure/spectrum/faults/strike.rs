@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use authbench::strategy::contract::Fault;
 
 use super::stage::{Scene, joined};
+use super::store::Policy;
 use crate::load::delay_line::LineMode;
 use crate::os::timer::Clock;
 
@@ -13,7 +14,8 @@ use crate::os::timer::Clock;
 /// never ends does so at the end of time.
 pub(super) type Spans = Vec<(u64, u64)>;
 
-/// Brings `fault` about at `at_ns` of `clock`, for `length_ns` where it lasts.
+/// Brings `fault` about at `at_ns` of `clock`, for `length_ns` where it lasts. What evicts does so by
+/// one policy or the other, as the number of the `trial` is even or odd.
 ///
 /// # Errors
 /// When it cannot be brought about, or not be undone.
@@ -21,8 +23,8 @@ pub(super) fn strike(
     scene: &mut Scene,
     fault: Fault,
     clock: Clock,
-    at_ns: u64,
-    length_ns: u64,
+    (at_ns, length_ns): (u64, u64),
+    trial: usize,
 ) -> anyhow::Result<Spans> {
     let everybody = scene.players.len();
     let span = match fault {
@@ -60,7 +62,7 @@ pub(super) fn strike(
         Fault::StoreEvicts => {
             wait(clock, at_ns);
             let begin_ns = clock.now_ns();
-            let survivors = scene.victim.evict()?;
+            let survivors = scene.victim.evict(Policy::of_trial(trial))?;
             if survivors > 0 {
                 eprintln!("note: {survivors} entries survived in a store that was written full");
             }
