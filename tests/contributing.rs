@@ -117,8 +117,6 @@ fn hold_to_the_suite(root: &Path, copy: &Path) {
         .args(["test", "--offline", "-p", "authbench", "--test", "conformance", "Ticket::"])
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", build.parent().expect("tmp is in the target folder"))
-        // Ours alone, and only these few tests run: the compiler's time is what counts.
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
         .output()
         .expect("cargo runs");
     let said = String::from_utf8_lossy(&output.stdout);

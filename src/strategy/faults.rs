@@ -11,8 +11,8 @@ pub enum FaultOutcome {
     Closed,
     /// Revoked credentials are accepted for up to this long beyond the promise.
     OpenFor(Duration),
-    /// Revoked credentials are accepted for as long as the fault lasts. Where the store forgets, the
-    /// credential of a revocation that it lost before every node knew of it is: until it expires.
+    /// Revoked credentials are accepted for as long as the fault lasts. Where the store forgets,
+    /// those whose revocation it lost before every node knew of it are, until they expire.
     Open,
     /// Credentials revoked before the fault are accepted again until they expire.
     Revives,

@@ -32,9 +32,9 @@ const _: () = assert!(MAX_AGE.as_millis() == LAG.as_millis() + 1_750);
 /// After a failed fetch the next begins this much later.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// The outcomes for a list that is fetched, and kept by the nodes when the store loses it. While the
-/// store is away nobody is taken back, so what is old by then is at most refused. What was filed
-/// since a node's last fetch is lost with the store, and that node never hears of it.
+/// The outcomes for a list that is fetched, and kept by the nodes when the store loses it. While
+/// the store is away nobody is taken back, so what is old by then is at most refused. What was
+/// filed since a node's last fetch is lost with the store, and that node never hears of it.
 pub(super) const FAULTS: Faults = Faults {
     partition: BEYOND,
     store_down: FaultOutcome::Closed,
@@ -165,8 +165,8 @@ impl<F: Fetched> DenyList for Polling<F> {
 }
 
 /// The exact list, the whole of it each time. What a node once knew it keeps until it is over: a
-/// Redis that comes back empty takes nothing from it but what it had not fetched. A node that starts
-/// then knows nothing.
+/// Redis that comes back empty takes nothing from it but what it had not fetched. A node that
+/// starts then knows nothing.
 #[derive(Debug)]
 pub struct PolledList<K = Everything>(Mirror<K>);
 

@@ -65,7 +65,8 @@ impl<'m> Announcement<'m> {
 pub(super) struct Names {
     /// The sorted set.
     list: String,
-    /// Where each revocation is announced: the `jti`, its second as eight bytes, the return address.
+    /// Where each revocation is announced: the `jti`, its second as eight bytes, the return
+    /// address.
     pub(super) channel: String,
     /// The hash of the nodes that may hold a lease, where they are registered: how often each has
     /// beaten, and under the empty name the register's generation.

@@ -14,7 +14,6 @@ use super::stage::Stage;
 use crate::load::driver::Driver;
 use crate::load::exchange::{Exchange, Expect};
 use crate::load::wallet::{Account, call_all, log_in};
-use crate::measure::block::Watcher;
 use crate::measure::contestant::{Common, fresh_subjects};
 use crate::os::processes::resident_bytes;
 use crate::record::run::{NodeMemoryRow, NotMeasured};
@@ -32,41 +31,29 @@ pub fn planned_ms(kinds: usize, entries: u32) -> u64 {
     kinds as u64 * (2_000 + u64::from(entries + BEFORE) * 3 / 5)
 }
 
-/// Weighs `entries` credentials of every reusable one of `kinds`, logged in and used once each; and
-/// as many revocations, where there is something to take back by.
-///
-/// # Errors
-/// When a server or a request fails, or on an interruption.
-pub fn measure(
-    common: &Common<'_>,
-    kinds: &[StrategyKind],
-    entries: u32,
-    watcher: &dyn Watcher,
-) -> anyhow::Result<(Vec<NodeMemoryRow>, Vec<NotMeasured>)> {
-    if resident_bytes(std::process::id()).is_none() {
-        let missing = NotMeasured {
-            what: "memory on the nodes".into(),
-            reason: "the resident memory of another process cannot be read here".into(),
-            remedy: "measure on Linux".into(),
-        };
-        return Ok((vec![], vec![missing]));
-    }
-    let mut rows = Vec::new();
-    for &kind in kinds.iter().filter(|kind| kind.properties().uses == Uses::Many) {
-        watcher.check()?;
-        let own = weigh(common, kind, entries)
-            .with_context(|| format!("the memory of `{}` was not measured", kind.name()))?;
-        rows.extend(own);
-        watcher.passed(planned_ms(1, entries));
-    }
-    Ok((rows, vec![]))
+/// Why no node can be weighed here, if none can.
+#[must_use]
+pub fn impossible() -> Option<NotMeasured> {
+    resident_bytes(std::process::id()).is_none().then(|| NotMeasured {
+        what: "memory on the nodes".into(),
+        reason: "the resident memory of another process cannot be read here".into(),
+        remedy: "measure on Linux".into(),
+    })
 }
 
-fn weigh(
+/// Weighs `entries` credentials of `kind`, logged in and used once each; and as many revocations,
+/// where there is something to take back by. Nothing where a credential is good once only.
+///
+/// # Errors
+/// When a server or a request fails.
+pub fn measure(
     common: &Common<'_>,
     kind: StrategyKind,
     entries: u32,
 ) -> anyhow::Result<Vec<NodeMemoryRow>> {
+    if kind.properties().uses == Uses::Once {
+        return Ok(Vec::new());
+    }
     let Stage { servers, mut driver, accounts, .. } =
         Stage::open(common, kind, &common.plan.settings, 1)?;
     let (pid, account) = (servers[0].pid(), accounts[0]);

@@ -84,12 +84,8 @@ pub fn measure(
                 run.spectrum.keys = rows;
                 watcher.passed(20_000);
             }),
-            Part::Writes => match store {
-                Some(store) => writes::measure(common, store, &kinds, watcher)
-                    .map(|rows| run.spectrum.writes = rows),
-                None => Ok(()),
-            },
-            Part::Memory => weigh(common, &kinds, run, watcher),
+            Part::Writes => write(common, (&kinds, store), run, (watcher, keep)),
+            Part::Memory => weigh(common, &kinds, run, (watcher, keep)),
         };
         if let Err(error) = done {
             fail(run, &format!("{part:?}").to_lowercase(), error)?;
@@ -212,12 +208,30 @@ fn renew(
     Ok(())
 }
 
-/// Entries in Redis, then what credentials add to a node.
+/// What sliding expiry writes, one strategy after another.
+fn write(
+    common: &Common<'_>,
+    (kinds, store): (&[StrategyKind], &mut Option<Store>),
+    run: &mut Run,
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
+) -> anyhow::Result<()> {
+    let Some(store) = store else { return Ok(()) };
+    for kind in writes::subjects_of(kinds) {
+        match writes::measure(common, store, kind, watcher) {
+            Ok(rows) => run.spectrum.writes.extend(rows),
+            Err(error) => fail(run, &format!("writes of {}", kind.name()), error)?,
+        }
+        keep(run)?;
+    }
+    Ok(())
+}
+
+/// Entries in Redis, then what credentials add to a node, one strategy after another.
 fn weigh(
     common: &Common<'_>,
     kinds: &[StrategyKind],
     run: &mut Run,
-    watcher: &dyn Watcher,
+    (watcher, keep): (&dyn Watcher, Keep<'_>),
 ) -> anyhow::Result<()> {
     if common.redis.is_some() && authbench_fixture::find_server().is_some() {
         let bed: Arc<Bed> = Bed::without_redis()?;
@@ -225,8 +239,19 @@ fn weigh(
         run.memory = rows.into_iter().map(memory_row).collect();
     }
     watcher.passed(120_000);
-    let (rows, missing) = memory::measure(common, kinds, NODE_ENTRIES, watcher)?;
-    run.spectrum.node_memory = rows;
-    run.not_measured.extend(missing);
+    keep(run)?;
+    if let Some(why) = memory::impossible() {
+        run.not_measured.push(why);
+        return Ok(());
+    }
+    for &kind in kinds {
+        watcher.check()?;
+        match memory::measure(common, kind, NODE_ENTRIES) {
+            Ok(rows) => run.spectrum.node_memory.extend(rows),
+            Err(error) => fail(run, &format!("memory of {}", kind.name()), error)?,
+        }
+        watcher.passed(memory::planned_ms(1, NODE_ENTRIES));
+        keep(run)?;
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What sliding expiry writes: sessions that are used at several paces, and what Redis counts.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Renewal, Uses};
 
@@ -39,25 +39,21 @@ pub fn planned_ms(kinds: &[StrategyKind]) -> u64 {
     subjects_of(kinds).len() as u64 * PACES.len() as u64 * (IDLE_S * 1_000 + 500)
 }
 
-/// Uses sessions of every one of `kinds` that slides, at each pace, for one idle time-out.
+/// Uses sessions of `kind`, which slides, at each pace for one idle time-out.
 ///
 /// # Errors
 /// When a server, Redis or a request fails, or on an interruption.
 pub fn measure(
     common: &Common<'_>,
     store: &mut Store,
-    kinds: &[StrategyKind],
+    kind: StrategyKind,
     watcher: &dyn Watcher,
 ) -> anyhow::Result<Vec<WriteRow>> {
     let mut rows = Vec::new();
-    for kind in subjects_of(kinds) {
-        for pace in PACES {
-            watcher.check()?;
-            let row = use_sessions(common, store, kind, pace)
-                .with_context(|| format!("the writes of `{}` were not counted", kind.name()))?;
-            rows.push(row);
-            watcher.passed(IDLE_S * 1_000 + 500);
-        }
+    for pace in PACES {
+        watcher.check()?;
+        rows.push(use_sessions(common, store, kind, pace)?);
+        watcher.passed(IDLE_S * 1_000 + 500);
     }
     Ok(rows)
 }

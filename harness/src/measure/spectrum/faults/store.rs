@@ -107,9 +107,9 @@ impl Victim {
     }
 
     /// Sets a memory limit and writes until everything that `policy` lets go has been evicted once,
-    /// then takes both back. Redis evicts the least recently used of a sample, to the second: what is
-    /// read all the time is as young as the junk, and drawn as often as that. Says how many entries
-    /// survived all that is written at the most.
+    /// then takes both back. Redis evicts the least recently used of a sample, to the second: what
+    /// is read all the time is as young as the junk, and drawn as often as that. Says how many
+    /// entries survived all that is written at the most.
     ///
     /// # Errors
     /// When Redis does not answer.

@@ -14,8 +14,8 @@ use crate::os::timer::Clock;
 /// never ends does so at the end of time.
 pub(super) type Spans = Vec<(u64, u64)>;
 
-/// Brings `fault` about at `at_ns` of `clock`, for `length_ns` where it lasts. What evicts does so by
-/// one policy or the other, as the number of the `trial` is even or odd.
+/// Brings `fault` about at `at_ns` of `clock`, for `length_ns` where it lasts. What evicts does so
+/// by one policy or the other, as the number of the `trial` is even or odd.
 ///
 /// # Errors
 /// When it cannot be brought about, or not be undone.
