@@ -277,6 +277,9 @@ pub struct Properties {
     pub uses: Uses,
     /// Whether it can count a subject's live credentials: [`AuthStrategy::count_live`].
     pub counts_live: bool,
+    /// The algorithm of the token that services behind the edge verify instead of the credential;
+    /// `None` where each of them judges the credential itself.
+    pub hops_verify: Option<Algorithm>,
 }
 
 impl Properties {

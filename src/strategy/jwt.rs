@@ -35,6 +35,7 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

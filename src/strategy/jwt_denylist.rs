@@ -59,6 +59,7 @@ impl<T: AccessTokens, L: DenyList> AuthStrategy for JwtDenylist<T, L> {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     const LAG_LAW: LagLaw = LagLaw::named_or_of(L::LAG_LAW, &Self::PROPERTIES);

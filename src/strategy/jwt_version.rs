@@ -62,6 +62,7 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -139,6 +139,7 @@ impl AuthStrategy for LinkBound {
         renewal: Renewal::None,
         uses: Uses::Once,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

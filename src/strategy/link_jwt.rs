@@ -40,6 +40,7 @@ impl<T: AccessTokens> AuthStrategy for LinkJwt<T> {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

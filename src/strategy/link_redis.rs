@@ -82,6 +82,7 @@ impl AuthStrategy for LinkRedis {
         renewal: Renewal::None,
         uses: Uses::Once,
         counts_live: true,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

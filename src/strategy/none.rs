@@ -30,6 +30,7 @@ impl AuthStrategy for NoAuthentication {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -186,6 +186,7 @@ impl<T: AccessTokens> AuthStrategy for RefreshRotation<T> {
         renewal: Renewal::Rotating,
         uses: Uses::Many,
         counts_live: true,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

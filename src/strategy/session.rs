@@ -82,6 +82,7 @@ impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
         renewal: S::RENEWAL,
         uses: Uses::Many,
         counts_live: true,
+        hops_verify: None,
     };
 
     const LAG_LAW: LagLaw = LagLaw::named_or_of(S::LAG_LAW, &Self::PROPERTIES);

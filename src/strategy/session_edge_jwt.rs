@@ -66,7 +66,8 @@ impl<S, T: AccessTokens> SessionEdgeJwt<S, T> {
 
 impl<S: SessionStore, T: AccessTokens> AuthStrategy for SessionEdgeJwt<S, T> {
     /// Those of the credential, which is the session's: the algorithm is none that a client sees.
-    const PROPERTIES: Properties = Session::<S>::PROPERTIES;
+    const PROPERTIES: Properties =
+        Properties { hops_verify: Some(T::ALGORITHM), ..Session::<S>::PROPERTIES };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {
         let inside = Deps { settings: internal_settings(&deps.settings), ..deps.clone() };

@@ -125,6 +125,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         renewal: Renewal::Sliding,
         uses: Uses::Many,
         counts_live: true,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -65,6 +65,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         renewal: Renewal::None,
         uses: Uses::Once,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -149,6 +149,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         renewal: Renewal::Rotating,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -182,6 +182,7 @@ const fn properties(state: State, algorithm: Algorithm) -> Properties {
         renewal: Renewal::None,
         uses: Uses::Many,
         counts_live: false,
+        hops_verify: None,
     }
 }
 

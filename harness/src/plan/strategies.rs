@@ -43,6 +43,7 @@ pub fn record(kind: StrategyKind) -> StrategyRecord {
         renewal: Some(properties.renewal.name().into()),
         uses: Some(properties.uses.name().into()),
         counts_logins: properties.counts_live,
+        hops_verify: properties.hops_verify.map(|a| a.name().into()),
         faults: Fault::ALL.iter().map(|fault| declared(&properties.faults, *fault)).collect(),
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn assemble(
         revocation_lag: if full { revocation_lag(rng) } else { vec![] },
         spectrum: Spectrum::default(),
         distance: vec![],
+        predictions: None,
         checks: vec![],
         not_measured: vec![NotMeasured {
             what: "session-postgres".into(),
@@ -162,6 +163,7 @@ fn strategy(truth: &Truth) -> StrategyRecord {
         renewal: None,
         uses: None,
         counts_logins: false,
+        hops_verify: None,
         faults: vec![],
     }
 }
