@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{Fault, StoreKind};
+use authbench::strategy::contract::{Fault, Properties, StoreKind};
 use authbench::token::key::Keyring;
 use authbench_fixture::find_server;
 use authbench_harness::load::driver::Mode;
@@ -25,6 +25,21 @@ use authbench_harness::record::run::FaultSeries;
 fn settings() -> FaultSettings {
     let program = Some(PathBuf::from(env!("CARGO_BIN_EXE_authbench")));
     FaultSettings { trials: 2, program, ..FaultSettings::default() }
+}
+
+/// The first strategy of each kind that differs from those before it in what it declares of faults
+/// and logouts; a kept record has them all. No other store is there.
+fn kinds() -> Vec<StrategyKind> {
+    let mut found: Vec<StrategyKind> = Vec::new();
+    for kind in StrategyKind::ALL {
+        let p = kind.properties();
+        let declares = |p: Properties| (p.faults, p.revoke, p.store, p.redis.cached);
+        let is_new = found.iter().all(|other| declares(other.properties()) != declares(p));
+        if is_new && matches!(p.store, None | Some(StoreKind::Redis)) {
+            found.push(*kind);
+        }
+    }
+    found
 }
 
 /// One matrix at a time: the next one's processes are not what this one left behind.
@@ -52,10 +67,7 @@ fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<
         http2_connections: None,
         sabotage: None,
     };
-    // No other store is there.
-    let own =
-        |kind: &StrategyKind| matches!(kind.properties().store, None | Some(StoreKind::Redis));
-    let kinds: Vec<StrategyKind> = StrategyKind::ALL.iter().copied().filter(own).collect();
+    let kinds = kinds();
     let each = |fault: &Fault| measure(&common, (*fault, &kinds), &settings(), watcher);
     let found: anyhow::Result<Vec<_>> = faults.iter().map(each).collect();
     let left = descendants(std::process::id()).into_iter().filter(|pid| !is_gone(*pid));
