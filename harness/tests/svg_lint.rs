@@ -6,7 +6,9 @@ use authbench_harness::measure::synthetic::{self, Shape};
 use authbench_harness::record::run::{
     Arm, Cell, RevocationCost, RevocationLag, Role, Run, SizeRow, StrategyRecord,
 };
+use authbench_harness::report::chart::decision_map;
 use authbench_harness::report::lint::{Finding, lint, texts};
+use authbench_harness::report::palette::Palette;
 use authbench_harness::report::{Files, render};
 
 fn charts(run: &Run) -> Files {
@@ -35,6 +37,17 @@ fn charts_of_ordinary_records_can_be_read() {
         assert_eq!(readable("quick", &synthetic::run(seed)), 16);
     }
     assert_eq!(readable("standard", &synthetic::run_with(9, &Shape::standard())), 16);
+}
+
+#[test]
+fn the_map_of_decisions_can_be_read() {
+    let figures = serde_json::from_str(include_str!("golden/figures.json")).unwrap();
+    let chart = decision_map::chart(&figures, &Palette::new(&synthetic::run(0))).unwrap();
+    for svg in [&chart.wide, &chart.narrow] {
+        let found: Vec<String> = lint(svg).iter().map(ToString::to_string).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+    assert!(chart.alt.contains("session-redis") && chart.alt.contains("at once: 0 ms"));
 }
 
 #[test]

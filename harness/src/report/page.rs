@@ -83,6 +83,8 @@ pub struct Page {
     pub banners: Vec<String>,
     /// The parts.
     pub sections: Vec<Section>,
+    /// What the sliders work on, JSON that may stand in a script element; without it there is none.
+    pub decide: Option<String>,
 }
 
 /// Prose as HTML: escaped, `code` between backticks as code.

@@ -27,6 +27,7 @@ pub(super) fn page(input: &Input<'_>, charts: &[Chart]) -> Page {
         title: format!("authbench: {}", input.run.run.label),
         banners: banners(input.run),
         sections,
+        decide: None,
     }
 }
 

@@ -1,0 +1,210 @@
+//! Predictions of a run that has not been made, from records that have.
+//!
+//! Only what lies between measured points is predicted: CPU on a straight line over the logarithm
+//! of the rate, latency and CPU on straight lines over the distance. What lies outside, or of which
+//! only one point is known, is not.
+
+use super::figures::{Source, commands_of};
+use crate::os::affinity::Layout;
+use crate::plan::Plan;
+use crate::record::derived::{Derived, Estimate};
+use crate::record::prediction::Prediction;
+use crate::record::run::Role;
+
+/// A measured point: where, and what.
+type Point = (f64, Estimate);
+
+/// Predicts what `plan` will measure of its strategies.
+#[must_use]
+pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Vec<Prediction> {
+    let valid: Vec<&Source<'_>> = sources.iter().filter(|s| s.derived.withheld.is_none()).collect();
+    let mut rows = Vec::new();
+    for strategy in strategies {
+        let rate = plan.rate_per_second;
+        rows.extend(cpu_at_rate(&valid, strategy, ("rate", rate)));
+        rows.extend(counts(&valid, strategy, rate));
+        for regime in plan.regimes.iter().flat_map(|regimes| &regimes.each) {
+            let is_plain = !regime.closed
+                && regime.mix.is_none()
+                && regime.pacing.is_none()
+                && regime.layout == Layout::default()
+                && regime.http2_connections.is_none();
+            if let Some(rate) = regime.rate_per_second.filter(|_| is_plain) {
+                rows.extend(cpu_at_rate(&valid, strategy, ("regime", rate)));
+            }
+        }
+        for us in plan.distance.iter().flat_map(|sweep| &sweep.round_trips_us) {
+            if *us > 0 {
+                rows.extend(at_distance(&valid, strategy, us * 1_000));
+            }
+        }
+        for nodes in plan.spectrum.iter().flat_map(|spectrum| &spectrum.nodes) {
+            rows.extend(longest_lag(&valid, strategy, *nodes));
+        }
+    }
+    rows
+}
+
+/// The straight line between the two points around `at`; nothing outside of all points.
+fn between(points: &mut [Point], at: f64) -> Option<(Estimate, [f64; 2])> {
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let pair = points.windows(2).find(|two| two[0].0 <= at && at <= two[1].0)?;
+    let ((x0, a), (x1, b)) = (pair[0], pair[1]);
+    let share = if x1 > x0 { (at - x0) / (x1 - x0) } else { 0.0 };
+    let mix = |a: f64, b: f64| a + share * (b - a);
+    let mixed = Estimate {
+        value: mix(a.value, b.value),
+        low: mix(a.low, b.low),
+        high: mix(a.high, b.high),
+        n: a.n.min(b.n),
+    };
+    Some((mixed, [x0, x1]))
+}
+
+fn row(
+    (condition, at): (&str, u64),
+    strategy: &str,
+    quantity: &str,
+    is: Estimate,
+    by: String,
+) -> Prediction {
+    Prediction {
+        condition: condition.into(),
+        at,
+        strategy: strategy.into(),
+        quantity: quantity.into(),
+        value: is.value,
+        low: is.low,
+        high: is.high,
+        by,
+    }
+}
+
+/// CPU at the rates that a record measured in an open loop, woken exactly, unpinned: its own, and
+/// those of its regimes.
+fn cpu_points(derived: &Derived, own_rate: u64, strategy: &str) -> Vec<Point> {
+    let mut points = Vec::new();
+    let own = derived.arms.iter().find(|arm| arm.arm == strategy && arm.role == Role::Contender);
+    if let Some(cpu) = own.and_then(|arm| arm.cpu_above_none_ns) {
+        points.push(((own_rate as f64).ln(), cpu));
+    }
+    for regime in &derived.regimes {
+        let is_plain = regime.mode == "open"
+            && regime.mix.is_none()
+            && regime.pacing == "exact"
+            && regime.layout == "unpinned"
+            && regime.protocol == "http/1.1"
+            && regime.rate_per_second != own_rate;
+        let arm = regime.arms.iter().find(|arm| arm.arm == strategy).filter(|_| is_plain);
+        if let Some(cpu) = arm.and_then(|arm| arm.cpu_above_none_ns) {
+            points.push(((regime.rate_per_second as f64).ln(), cpu));
+        }
+    }
+    points
+}
+
+fn cpu_at_rate(
+    sources: &[&Source<'_>],
+    strategy: &str,
+    (condition, rate): (&str, u64),
+) -> Option<Prediction> {
+    sources.iter().find_map(|source| {
+        let own_rate = source.run.plan.as_ref()?.rate_per_second;
+        let mut points = cpu_points(source.derived, own_rate, strategy);
+        let (is, [from, to]) = between(&mut points, (rate as f64).ln())?;
+        let by = format!(
+            "a line over the logarithm of the rate, from {:.0} to {:.0}/s, in {}",
+            from.exp(),
+            to.exp(),
+            source.name
+        );
+        Some(row((condition, rate), strategy, "cpu-above-none-ns", is, by))
+    })
+}
+
+/// Commands and bytes of a request: the same at every rate. Of commands what `none` causes is taken
+/// off, and nothing is said where nodes ask by themselves or remember answers: that is per second.
+fn counts(sources: &[&Source<'_>], strategy: &str, rate: u64) -> Vec<Prediction> {
+    let exactly = |value: f64| Estimate { value, low: value, high: value, n: 0 };
+    let found = sources.iter().find_map(|source| {
+        let arm = source.derived.arms.iter().find(|arm| arm.arm == strategy)?;
+        (arm.requests > 0).then_some((source, arm))
+    });
+    let Some((source, arm)) = found else { return Vec::new() };
+    let by = || format!("as in {}", source.name);
+    let mut rows = Vec::new();
+    let declared = source.run.strategies.iter().find(|s| s.id == strategy);
+    let is_steady = declared.is_some_and(|s| !s.redis_cached && s.redis_background_per_second == 0);
+    if let Some(each) = net_commands(source.derived, strategy).filter(|_| is_steady) {
+        rows.push(row(("rate", rate), strategy, "redis-commands", exactly(each), by()));
+    }
+    if let Some(bytes) = arm.request_bytes {
+        rows.push(row(("rate", rate), strategy, "request-bytes", exactly(bytes), by()));
+    }
+    rows
+}
+
+/// Store commands per request above those of `none`, which are the instrument's own.
+#[must_use]
+pub fn net_commands(derived: &Derived, strategy: &str) -> Option<f64> {
+    let own = derived.arms.iter().find(|arm| arm.arm == strategy)?;
+    let floor = derived.arms.iter().find(|arm| arm.role == Role::Baseline)?;
+    let net = commands_of(own)? - commands_of(floor)?;
+    Some((net.max(0.0) * 1e2).round() / 1e2)
+}
+
+/// The median and the CPU with the store that far away.
+fn at_distance(sources: &[&Source<'_>], strategy: &str, ns: u64) -> Vec<Prediction> {
+    let mut rows = Vec::new();
+    for (quantity, is_p50) in [("p50-above-none-ns", true), ("cpu-above-none-ns", false)] {
+        rows.extend(sources.iter().find_map(|source| {
+            let sweep = source.derived.distance.as_ref()?;
+            let own = sweep.rows.iter().filter(|row| row.arm == strategy);
+            let mut points: Vec<Point> = own
+                .filter_map(|row| {
+                    let is = if is_p50 { row.p50_above_none_ns } else { row.cpu_above_none_ns };
+                    Some((row.round_trip_ns? as f64, is?))
+                })
+                .collect();
+            let (is, [from, to]) = between(&mut points, ns as f64)?;
+            let by = format!(
+                "a line over the distance, from {} to {} ms, in {}",
+                from / 1e6,
+                to / 1e6,
+                source.name
+            );
+            Some(row(("distance", ns), strategy, quantity, is, by))
+        }));
+    }
+    rows
+}
+
+/// The longest of many lags that are uniform over a period is the period.
+fn longest_lag(sources: &[&Source<'_>], strategy: &str, nodes: u32) -> Option<Prediction> {
+    let declared = sources.iter().flat_map(|s| &s.run.strategies).find(|s| s.id == strategy)?;
+    let period = declared.lag_period_ns.or(declared.revoke_within_ns)?;
+    let is_uniform = declared.lag_law.as_deref() == Some("uniform");
+    let value = period as f64;
+    let is = Estimate { value, low: value, high: value, n: 0 };
+    let by = "the longest of many that are uniform over the period is the period".to_owned();
+    is_uniform.then(|| row(("nodes", nodes.into()), strategy, "lag-max-ns", is, by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(at: f64, value: f64) -> Point {
+        (at, Estimate { value, low: value - 1.0, high: value + 2.0, n: 6 })
+    }
+
+    #[test]
+    fn it_goes_straight_between_points_and_not_beyond_them() {
+        let mut points = [point(4.0, 40.0), point(1.0, 10.0), point(8.0, 0.0)];
+        let (is, ends) = between(&mut points, 2.0).unwrap();
+        assert_eq!((is.value, is.low, is.high, ends), (20.0, 19.0, 22.0, [1.0, 4.0]));
+        assert_eq!(between(&mut points, 4.0).unwrap().0.value, 40.0);
+        assert!(between(&mut points, 0.9).is_none() && between(&mut points, 8.1).is_none());
+        assert!(between(&mut points[..1], 4.0).is_none(), "one point is no line");
+    }
+}

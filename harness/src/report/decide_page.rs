@@ -1,0 +1,198 @@
+//! The decision on a page: the six usual cases as a table, and the data for the sliders.
+
+use std::collections::BTreeSet;
+
+use super::chart::Chart;
+use super::format::list;
+use super::page::{Figure, Page, Section, Table};
+use super::template;
+use super::verdicts::code;
+use crate::decide::choice::{decide_by, seconds};
+use crate::decide::figures::Figures;
+use crate::decide::workload::{PRESETS, Workload};
+use crate::record::decision::Decision;
+use crate::report::decision::flip_line;
+
+/// Flips in a row of the table.
+const FLIPS: usize = 3;
+
+/// What the script on the page reads: the figures and the usual cases.
+///
+/// # Errors
+/// None for values of these types.
+pub(super) fn data(figures: &Figures) -> anyhow::Result<String> {
+    let presets = presets();
+    let text = serde_json::to_string(&serde_json::json!({
+        "figures": figures, "presets": presets,
+    }))?;
+    // A script element ends at `</script`, whatever stands around it.
+    Ok(text.replace('<', "\\u003c"))
+}
+
+fn presets() -> Vec<Workload> {
+    PRESETS.iter().filter_map(|(name, _)| Workload::preset(name).ok()).collect()
+}
+
+/// The section with the sliders; nothing where fewer than two strategies have a price.
+pub(super) fn sliders(figures: &Figures) -> Option<Section> {
+    let priced = figures.strategies.iter().filter(|facts| facts.cpu_ns.is_some()).count();
+    (priced >= 2).then(|| Section {
+        id: "decide",
+        heading: "Which one, for your system?".into(),
+        lead: vec![
+            "Move the sliders: the strategies are ranked anew by the figures of this page, demands \
+             first, then prices, then what they buy. The address keeps the workload. The same \
+             model answers `authbench decide`, which also names what would change the answer."
+                .into(),
+        ],
+        ..Section::default()
+    })
+}
+
+/// The page of the decision by all records.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn render(
+    figures: &Figures,
+    headline: Option<&Chart>,
+    map: Option<&Chart>,
+) -> anyhow::Result<[String; 2]> {
+    let decisions: Vec<(Workload, Decision)> =
+        presets().into_iter().map(|w| (w.clone(), decide_by(figures, &w))).collect();
+    let mut sections = vec![in_short(figures, &decisions)];
+    sections[0].figure = headline.map(figure);
+    sections.push(cases(&decisions));
+    sections.extend(sliders(figures));
+    sections.extend(map.map(|chart| Section {
+        id: "map",
+        heading: chart.title.into(),
+        figure: Some(figure(chart)),
+        ..Section::default()
+    }));
+    sections.push(rows(&decisions));
+    sections.push(reproduce());
+    let page = Page {
+        title: "authbench: JWT or sessions, for your system?".into(),
+        banners: Vec::new(),
+        sections,
+        decide: Some(data(figures)?),
+    };
+    let mut without = super::readable(&page);
+    // The headline's files are beside its own report; of the map, words are enough.
+    without.sections[0].figure = None;
+    without.sections.retain(|section| section.id != "map");
+    Ok([template::html(&page)?, template::markdown(&without)?])
+}
+
+fn figure(chart: &Chart) -> Figure {
+    Figure {
+        name: chart.name.into(),
+        alt: chart.alt.clone(),
+        wide: chart.wide.clone(),
+        narrow: chart.narrow.clone(),
+    }
+}
+
+fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {
+    let chosen: BTreeSet<&String> =
+        decisions.iter().filter_map(|(_, d)| d.choice.as_ref()).collect();
+    let shares: Vec<f64> = decisions
+        .iter()
+        .filter(|(_, d)| d.choice.is_some())
+        .filter_map(|(_, d)| Some(d.assessments.first()?.share_percent?.high))
+        .collect();
+    let most = (shares.iter().copied().fold(0.0, f64::max) * 10.0).ceil() / 10.0;
+    let names: Vec<String> = chosen.into_iter().map(|name| code(name)).collect();
+    Section {
+        id: "in-short",
+        heading: "In short".into(),
+        lead: vec![format!(
+            "Six usual workloads, decided by demands first and prices second, take {} different \
+             strategies: {}. In the {} whose price was measured, authentication is at most \
+             {most:.1} % of a request's CPU (upper end of the 95 % interval), where the \
+             application's own work is what the workload says.",
+            names.len(),
+            list(&names),
+            shares.len()
+        )],
+        items: vec![format!(
+            "CPU is measured at {:.0} requests per second on one node above no authentication; \
+             what else is carried beyond the measurements, by which law, `authbench decide \
+             --explain` says for each figure.",
+            figures.rate_per_node
+        )],
+        ..Section::default()
+    }
+}
+
+fn cases(decisions: &[(Workload, Decision)]) -> Section {
+    let row = |(workload, decision): &(Workload, Decision)| {
+        let own = decision.assessments.first().filter(|_| decision.choice.is_some());
+        let flips: Vec<String> = decision.flips.iter().take(FLIPS).map(flip_line).collect();
+        vec![
+            code(&workload.name),
+            decision.choice.as_ref().map_or_else(
+                || format!("none: {} together", decision.contradiction.join(", ")),
+                |id| code(id),
+            ),
+            decision.runner_up.as_ref().map_or_else(String::new, |next| {
+                format!("{}: {}", code(&next.strategy), next.because)
+            }),
+            decision.binding.join(", "),
+            own.and_then(|a| a.share_percent)
+                .map_or_else(|| "not measured".into(), |s| format!("{:.2} %", s.value)),
+            own.and_then(|a| a.lag).map_or_else(String::new, |lag| seconds(lag.worst_s)),
+            flips.join("; "),
+            decision.advice.clone().unwrap_or_default(),
+        ]
+    };
+    let head =
+        ["case", "take", "runner-up", "binding demands", "share of CPU", "lag", "flips", "advice"];
+    Section {
+        id: "cases",
+        heading: "Six usual cases".into(),
+        lead: vec![
+            "Each is a file of numbers to start from (`authbench decide --preset NAME --print`), \
+             not a description of anybody's system."
+                .into(),
+        ],
+        tables: vec![
+            Table::new("What to take, and what would change that", &head)
+                .with(decisions.iter().map(row)),
+        ],
+        ..Section::default()
+    }
+}
+
+fn rows(decisions: &[(Workload, Decision)]) -> Section {
+    let of = |(workload, decision): &(Workload, Decision)| {
+        let own = decision.assessments.first()?;
+        Some(vec![code(&workload.name), code(&own.strategy), own.rows.join(" ")])
+    };
+    Section {
+        id: "rows",
+        heading: "The rows it rests on".into(),
+        tables: vec![
+            Table::new(
+                "Of each choice, in the records of this folder",
+                &["case", "strategy", "rows"],
+            )
+            .with(decisions.iter().filter_map(of)),
+        ],
+        ..Section::default()
+    }
+}
+
+fn reproduce() -> Section {
+    Section {
+        id: "reproduce",
+        heading: "Do it yourself".into(),
+        commands: vec![
+            "./scripts/run --profile revocation --label mine   # your machine's figures".into(),
+            "authbench decide --preset single-web-app --print >mine.toml   # then edit it".into(),
+            "authbench decide --workload mine.toml --from runs/<folder> --explain".into(),
+        ],
+        ..Section::default()
+    }
+}
