@@ -20,7 +20,7 @@ use crate::measure::{distance, gates, micro, regime};
 use crate::os::{machine, provenance};
 use crate::plan::{Plan, PlannedArm, strategies};
 use crate::record::io;
-use crate::record::run::{Instrument, NotMeasured, PlanRecord, Run, RunInfo, Status};
+use crate::record::run::{Instrument, NotMeasured, PlanRecord, Predictions, Run, RunInfo, Status};
 use crate::record::spectrum::Spectrum;
 use crate::record::{METHOD_VERSION, RUN_SCHEMA};
 
@@ -41,6 +41,8 @@ pub struct Order {
     pub argv: Vec<String>,
     /// The fault that is brought about, when the gates themselves are tested.
     pub sabotage: Option<Sabotage>,
+    /// What was predicted of it; kept in the record before anything is measured.
+    pub predictions: Option<Predictions>,
 }
 
 /// Writes the record as it grows, where one is kept.
@@ -119,6 +121,15 @@ fn open_stores(
     Ok((stores, kept, not_measured(dropped, &why)))
 }
 
+/// Why no decoy can load that store, if none can.
+fn without_decoy(store: &Store) -> Option<NotMeasured> {
+    store.plain_address().is_none().then(|| NotMeasured {
+        what: "decoy".into(),
+        reason: "the decoy speaks to Redis over plain TCP without a password".into(),
+        remedy: "name a Redis as redis://host:port, or use the private one".into(),
+    })
+}
+
 /// Executes `order`. The record is written after every part; an error after the first write leaves
 /// a partial record and comes back in [`Finished::stopped`].
 ///
@@ -148,16 +159,9 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
     };
     let mut run = begin(opening, &kinds_of(&arms))?;
     run.plan = Some(plan_record(plan));
+    run.predictions = order.predictions;
     run.not_measured = not_measured;
-    if let Some(store) = &store
-        && store.plain_address().is_none()
-    {
-        run.not_measured.push(NotMeasured {
-            what: "decoy".into(),
-            reason: "the decoy speaks to Redis over plain TCP without a password".into(),
-            remedy: "name a Redis as redis://host:port, or use the private one".into(),
-        });
-    }
+    run.not_measured.extend(store.as_ref().and_then(without_decoy));
     let arms: Vec<PlannedArm> = arms
         .into_iter()
         .filter(|arm| !arm.decoy || store.as_ref().is_some_and(|s| s.plain_address().is_some()))
@@ -320,6 +324,7 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
         revocation_lag: Vec::new(),
         spectrum: Spectrum::default(),
         distance: Vec::new(),
+        predictions: None,
         checks: Vec::new(),
         not_measured: Vec::new(),
     })

@@ -25,6 +25,8 @@ pub enum Profile {
     Reference,
     /// Every way of taking a credential back: about 15 minutes of cost, then what it buys.
     Revocation,
+    /// What lies between the measured points of the others: about 12 minutes, for `predict`.
+    HeldOut,
 }
 
 impl Profile {
@@ -37,6 +39,7 @@ impl Profile {
             Self::Standard => ("standard", include_str!("../../plans/standard.toml")),
             Self::Reference => ("reference", include_str!("../../plans/reference.toml")),
             Self::Revocation => ("revocation", include_str!("../../plans/revocation.toml")),
+            Self::HeldOut => ("held-out", include_str!("../../plans/held-out.toml")),
         }
     }
 }

@@ -13,6 +13,7 @@ pub use super::derived_regime::{CountResult, RegimeArm, RegimeResult};
 pub use super::distance::{
     CpuAt, CpuCrossing, Crossing, CrossingKind, Crossover, DistanceResult, DistanceRow,
 };
+pub use super::prediction::PredictionResult;
 use super::run::{Role, Status};
 pub use super::tools::ToolResult;
 
@@ -83,6 +84,9 @@ pub struct Derived {
     /// The store at a distance, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distance: Option<DistanceResult>,
+    /// What was predicted before the run, beside what came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predictions: Vec<PredictionResult>,
     /// The figures a reader needs to decide whether to believe the rest.
     pub trust: Vec<TrustRow>,
 }

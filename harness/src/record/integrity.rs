@@ -43,6 +43,7 @@ pub fn findings(run: &Run) -> Vec<Finding> {
     }
     super::loops::findings(run, &mut found);
     super::distance::findings(run, &mut found);
+    super::prediction::findings(run, &mut found);
     found
 }
 

@@ -6,6 +6,7 @@
 mod acceptance;
 mod bench;
 pub mod criterion;
+pub mod decision;
 pub mod derived;
 mod derived_bench;
 mod derived_faults;
@@ -19,6 +20,7 @@ pub mod io;
 mod json;
 mod loops;
 mod measured;
+pub mod prediction;
 pub mod run;
 pub mod segment;
 pub mod spectrum;

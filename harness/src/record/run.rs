@@ -12,6 +12,7 @@ pub use super::measured::{
     Cell, Check, Histogram, LagTrial, Latency, Ledger, NotMeasured, RevocationCost, RevocationLag,
     SizeRow, Slots,
 };
+pub use super::prediction::{Prediction, Predictions};
 pub use super::spectrum::{
     FaultSeries, FaultTrial, KeySeries, MassRow, NodeMemoryRow, RaceSeries, Spectrum, WriteRow,
 };
@@ -74,6 +75,9 @@ pub struct Run {
     /// Store strategies with their store at a distance, and what they are read against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distance: Vec<DistanceCell>,
+    /// What was predicted of it before it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<Predictions>,
     /// Every validity check of the run, passed or failed.
     pub checks: Vec<Check>,
     /// What the plan asked for and the run could not measure.
@@ -307,6 +311,9 @@ pub struct StrategyRecord {
     /// Whether it can count a user's live logins.
     #[serde(default, skip_serializing_if = "is_false")]
     pub counts_logins: bool,
+    /// The algorithm of the token that services behind the edge verify instead of the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops_verify: Option<String>,
     /// The declared outcome of each fault; empty in older records, which know the three above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<DeclaredFault>,

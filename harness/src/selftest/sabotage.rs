@@ -80,6 +80,7 @@ fn sabotaged(
         seed: 1,
         folder: Some(home.path().join("run")),
         label: "sabotage".into(),
+        predictions: None,
         argv: Vec::new(),
         sabotage,
     };

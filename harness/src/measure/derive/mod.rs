@@ -8,6 +8,7 @@ pub mod faults;
 pub mod latency;
 pub mod law;
 pub mod micro;
+pub mod predictions;
 pub mod regime;
 pub mod revocation;
 pub mod tools;
@@ -73,7 +74,9 @@ pub fn derive(run: &Run, run_sha256: &str) -> Derived {
         faults: faults::results(run),
         distance: distance::result(run),
         cpu_pairs: pairs,
+        predictions: Vec::new(),
     };
+    derived.predictions = predictions::results(run, &derived);
     if run.run.status == Status::Invalid {
         withheld::withhold(&mut derived, &run.run.reasons);
     }

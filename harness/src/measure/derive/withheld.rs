@@ -17,6 +17,10 @@ pub(super) fn withhold(derived: &mut Derived, reasons: &[String]) {
     derived.regimes.clear();
     derived.layout_dependent.clear();
     derived.distance = None;
+    for row in &mut derived.predictions {
+        (row.measured, row.error_percent) = (None, None);
+        (row.within_target, row.overlaps) = (None, None);
+    }
     derived.micro.clear();
     derived.overhead.clear();
     derived.part_sums.clear();

@@ -1,0 +1,86 @@
+//! What was predicted of a run, beside what was measured.
+
+use super::chart::Input;
+use super::format::{self, MISSING, three_digits};
+use super::page::Table;
+use super::verdicts::code;
+use crate::record::prediction::PredictionResult;
+
+/// Every prediction with its error.
+#[must_use]
+pub fn table(input: &Input<'_>) -> Table {
+    let head = [
+        "condition",
+        "strategy",
+        "quantity",
+        "predicted",
+        "measured",
+        "error, %",
+        "target, %",
+        "verdict",
+    ];
+    Table::new("Predictions, sealed before the run, and what was measured", &head)
+        .with(input.derived.predictions.iter().map(row))
+}
+
+fn row(result: &PredictionResult) -> Vec<String> {
+    let condition = match result.condition.as_str() {
+        "distance" => format!("store {} ms away", result.at as f64 / 1e6),
+        "nodes" => format!("{} nodes", result.at),
+        _ => format!("{} requests/s", format::grouped(&result.at.to_string())),
+    };
+    let (quantity, unit) = match result.quantity.as_str() {
+        "cpu-above-none-ns" => ("CPU above none, µs", format::MICROS.per),
+        "p50-above-none-ns" => ("p50 above none, µs", format::MICROS.per),
+        "lag-max-ns" => ("longest lag, ms", format::MILLIS.per),
+        "redis-commands" => ("Redis commands per request", 1.0),
+        _ => ("bytes per request", 1.0),
+    };
+    let figure = |e: &crate::record::derived::Estimate| {
+        let digits = |value: f64| three_digits(value / unit);
+        if e.low == e.high {
+            digits(e.value)
+        } else {
+            format!("{} ({} to {})", digits(e.value), digits(e.low), digits(e.high))
+        }
+    };
+    let verdict = match (result.within_target, result.overlaps) {
+        (Some(true), _) => "within",
+        (Some(false), Some(true)) => "outside, but no more than the intervals",
+        (Some(false), _) => "**outside**",
+        (None, _) if result.measured.is_some() => "no ratio to nothing",
+        (None, _) => "not measured",
+    };
+    vec![
+        condition,
+        code(&result.strategy),
+        quantity.into(),
+        figure(&result.predicted),
+        result.measured.as_ref().map_or_else(|| MISSING.into(), figure),
+        result.error_percent.map_or_else(|| MISSING.into(), three_digits),
+        three_digits(result.target_percent),
+        verdict.into(),
+    ]
+}
+
+/// How many are within their target, in words; nothing where nothing was predicted.
+#[must_use]
+pub fn in_short(input: &Input<'_>) -> String {
+    let all = &input.derived.predictions;
+    let Some(predictions) = input.run.predictions.as_ref() else { return String::new() };
+    let measured: Vec<&PredictionResult> =
+        all.iter().filter(|r| r.within_target.is_some()).collect();
+    let within = measured.iter().filter(|r| r.within_target == Some(true)).count();
+    let noise = measured
+        .iter()
+        .filter(|r| r.within_target == Some(false) && r.overlaps == Some(true))
+        .count();
+    format!(
+        "{} figures were predicted and sealed (SHA-256 {}) before the run began; {} were measured, \
+         {within} of them are within their target and {noise} are outside it by no more than the \
+         intervals of both.",
+        all.len(),
+        predictions.sha256.get(..16).unwrap_or(&predictions.sha256),
+        measured.len()
+    )
+}
