@@ -79,6 +79,12 @@ pub enum Verb {
     Merge(cmd::merge::Args),
     /// Render or check the pages and charts of a results folder
     Report(cmd::report::Args),
+    /// Which strategy, for your workload, by the records that are there
+    Decide(cmd::decide::Args),
+    /// What the records say of a run that has not been made; with --check, made then
+    Predict(cmd::predict::Args),
+    /// What a token says, weighs and costs, and what is wrong with it
+    Inspect(cmd::inspect::Args),
     /// Hold the instrument against what is known
     Selftest(cmd::selftest::Args),
     /// Compare two kept runs; exit with 3 when the second is worse
@@ -107,6 +113,9 @@ impl Verb {
             Self::Beside(args) => cmd::beside::run(args),
             Self::Merge(args) => cmd::merge::run(args),
             Self::Report(args) => cmd::report::run(args),
+            Self::Decide(args) => cmd::decide::run(args),
+            Self::Predict(args) => cmd::predict::run(args),
+            Self::Inspect(args) => cmd::inspect::run(args),
             Self::Selftest(args) => cmd::selftest::run(args),
             Self::Compare(args) => cmd::compare::run(args),
             Self::Validate(args) => cmd::validate::run(args),

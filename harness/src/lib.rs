@@ -5,6 +5,8 @@
 
 pub mod cli;
 pub mod cmd;
+pub mod decide;
+pub mod inspect;
 
 pub mod plan;
 

@@ -6,6 +6,9 @@ use anyhow::Context as _;
 
 use super::report;
 use crate::cli::UsageError;
+use crate::measure::derive::derive;
+use crate::record::DERIVED_METHOD_VERSION;
+use crate::record::derived::Derived;
 use crate::record::io;
 use crate::record::run::Run;
 
@@ -27,6 +30,45 @@ pub(super) fn new_folder(
         )));
     }
     Ok(folder)
+}
+
+/// A record that is there.
+pub(super) struct Kept {
+    /// Its folder's name.
+    pub(super) name: String,
+    /// What was measured.
+    pub(super) run: Run,
+    /// What follows from it.
+    pub(super) derived: Derived,
+}
+
+/// The records of `from`, or every one of results/ when it is empty.
+///
+/// # Errors
+/// When one that is named is not there, or one cannot be read.
+pub(super) fn all(from: &[PathBuf]) -> anyhow::Result<Vec<Kept>> {
+    let folders = if from.is_empty() {
+        report::kept(&report::results()?)?
+    } else {
+        from.iter().map(|given| report::folder(given)).collect::<anyhow::Result<_>>()?
+    };
+    let read = |folder: &PathBuf| {
+        let (run, derived) = load(folder)?;
+        let name = folder.file_name().map_or_else(|| ".".into(), |n| n.to_string_lossy().into());
+        Ok(Kept { name, run, derived })
+    };
+    folders.iter().map(read).collect()
+}
+
+/// A record and what follows from it: what was computed before, where it is of this very record.
+fn load(folder: &Path) -> anyhow::Result<(Run, Derived)> {
+    let path = folder.join(io::RUN_FILE);
+    let loaded = io::read_run(&path).with_context(|| path.display().to_string())?;
+    let before = io::read_derived(&folder.join(io::DERIVED_FILE)).ok().filter(|derived| {
+        derived.run_sha256 == loaded.sha256 && derived.method_version == DERIVED_METHOD_VERSION
+    });
+    let derived = before.unwrap_or_else(|| derive(&loaded.run, &loaded.sha256));
+    Ok((loaded.run, derived))
 }
 
 /// The record of a run folder.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, bail};
 
+use super::overview;
 use crate::cli::Exit;
 use crate::measure::derive::derive;
 use crate::record::derived::Derived;
@@ -50,6 +51,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let documents = documents(args, &root);
     let mut out = std::io::stdout().lock();
     let mut wrong = 0_usize;
+    if args.folders.is_empty() && args.splice.is_empty() {
+        for (file, text) in overview::files(&root.join(RESULTS), &folders)? {
+            let is_right = fs::read(&file).ok().as_deref() == Some(text.as_bytes());
+            if args.check && !is_right {
+                wrong += 1;
+                writeln!(out, "stale: {}", file.display())?;
+            } else if !is_right {
+                save(&file, text.as_bytes())?;
+                writeln!(out, "wrote {}", file.display())?;
+            }
+        }
+    }
     for folder in &folders {
         let files = generate(folder)?;
         if args.check {
@@ -125,11 +138,23 @@ fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}; are file and folder writable?", path.display()))
 }
 
-fn load(folder: &Path) -> anyhow::Result<(Run, Derived)> {
+/// The record of a results folder, and what follows from it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn load(folder: &Path) -> anyhow::Result<(Run, Derived)> {
     let path = folder.join(RUN_FILE);
     let loaded = read_run(&path).with_context(|| path.display().to_string())?;
     let derived = derive(&loaded.run, &loaded.sha256);
     Ok((loaded.run, derived))
+}
+
+/// The folder of kept runs.
+///
+/// # Errors
+/// When the current folder cannot be read.
+pub(super) fn results() -> anyhow::Result<PathBuf> {
+    Ok(root()?.join(RESULTS))
 }
 
 /// The nearest folder upwards with a repository, else the current one.
@@ -144,7 +169,10 @@ fn root() -> anyhow::Result<PathBuf> {
 }
 
 /// A results folder as given: the folder itself or its record.
-fn folder(given: &Path) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When there is no such folder, or no record in it.
+pub(super) fn folder(given: &Path) -> anyhow::Result<PathBuf> {
     let folder = if given.file_name().is_some_and(|name| name == RUN_FILE) && given.is_file() {
         given.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
     } else {
@@ -167,7 +195,10 @@ fn folder(given: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Every kept run, in the order of their names.
-fn kept(results: &Path) -> anyhow::Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// When the folder cannot be listed; one that is not there holds none.
+pub(super) fn kept(results: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(results) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),

@@ -114,6 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         label: args.record.clone().unwrap_or_else(|| PROFILE.into()),
         argv: shown_arguments(),
         sabotage: None,
+        predictions: None,
     };
     let finished = execute(order, &progress)?;
     progress.bar.finish_and_clear();

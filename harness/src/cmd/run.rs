@@ -91,19 +91,27 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let seed = args.seed.map_or_else(clock_seed, Ok)?;
     let (folder, argv) = (folder.clone(), shown_arguments());
     let out = Some(folder.clone());
-    let order = Order { plan, arms, seed, folder: out, label, argv, sabotage: None };
+    let order =
+        Order { plan, arms, seed, folder: out, label, argv, sabotage: None, predictions: None };
     let finished = execute(order, &progress)?;
     progress.bar.finish_and_clear();
-    conclude(args, &folder, finished)
+    conclude_run(args.json, &folder, finished)
 }
 
 /// Renders what there is and says how the run ended.
-fn conclude(args: &Args, folder: &std::path::Path, finished: Finished) -> anyhow::Result<Exit> {
+///
+/// # Errors
+/// When its report cannot be written, or what stopped the run early.
+pub(super) fn conclude_run(
+    json: bool,
+    folder: &std::path::Path,
+    finished: Finished,
+) -> anyhow::Result<Exit> {
     let Finished { run, stopped } = finished;
     let files = report::generate(folder).context("the record is written, its report not")?;
     report::write(folder, &files).context("the record is written, its report not")?;
     let derived = io::read_derived(&folder.join(io::DERIVED_FILE))?;
-    if args.json {
+    if json {
         println!("{}", serde_json::to_string_pretty(&derived)?);
     } else {
         print!("{}", summary(&run, &derived));

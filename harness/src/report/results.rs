@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Input};
 use super::page::{Figure, Section, Table};
-use super::{distance_tables, spectrum_tables, tables};
+use super::{distance_tables, prediction_table, spectrum_tables, tables};
 
 /// What the two timers in one table are.
 const LOOPS: &str = "CPU and ratios are of the interleaved pass, where subject and reference \
@@ -75,6 +75,8 @@ fn loaded(input: &Input<'_>) -> Vec<Part> {
         part("latency", "Latency", vec![tables::latency(input)]),
         part("regimes", "Other rates, saturation, other processors", vec![tables::regimes(input)])
             .led_by(tables::layouts(input).join(" ")),
+        part("predictions", "Predicted, then measured", vec![prediction_table::table(input)])
+            .led_by(prediction_table::in_short(input)),
         part("counts", "Counted", vec![tables::counts(input)]),
         part(
             "distance",

@@ -27,6 +27,7 @@ use serde_json::Value;
 use super::chart::Input;
 use super::format::{self, TIMES, Unit};
 use super::palette::Palette;
+use super::pointer::{follow, named};
 use super::{tables, verdicts};
 use crate::record::derived::{Derived, Estimate};
 use crate::record::run::Run;
@@ -49,6 +50,30 @@ impl Source {
         let run_json = serde_json::to_value(&run)?;
         let derived_json = serde_json::to_value(&derived)?;
         Ok(Self { run, derived, run_json, derived_json })
+    }
+
+    /// The figure at a pointer into one of its files, as in a marker; a plain number is exact.
+    ///
+    /// # Errors
+    /// When there is nothing, or no figure.
+    pub fn figure(&self, file: &str, pointer: &str) -> Result<Estimate, String> {
+        let value = follow(self.json(file)?.1, pointer).map_err(|e| format!("{file}: {e}"))?;
+        match value {
+            Value::Number(n) => {
+                let value = n.as_f64().ok_or("it is no finite number")?;
+                Ok(Estimate { value, low: value, high: value, n: 0 })
+            }
+            Value::Null => Err(format!("{file}, {pointer}: it was not measured (null)")),
+            other => read(other).map_err(|e| format!("{file}, {pointer}: {e}")),
+        }
+    }
+
+    fn json(&self, file: &str) -> Result<(&'static str, &Value), String> {
+        match file {
+            "derived" => Ok(("derived.json", &self.derived_json)),
+            "run" => Ok(("run.json", &self.run_json)),
+            other => Err(format!("`file={other}`: it is `run` or `derived`")),
+        }
     }
 }
 
@@ -230,6 +255,7 @@ impl<'a> Marker<'a> {
             "crossovers" => super::distance_tables::crossovers(input),
             "acceptance" => tables::acceptance(input),
             "sabotage" => tables::sabotage(input),
+            "predictions" => super::prediction_table::table(input),
             "tools" => super::tool_table::tools(input),
             other => return Err(format!("unknown table `{other}`")),
         })
@@ -248,62 +274,27 @@ impl<'a> Marker<'a> {
     }
 
     fn value(&self, source: &Source) -> Result<String, String> {
-        let (file, json) = match self.find("file").unwrap_or("derived") {
-            "derived" => ("derived.json", &source.derived_json),
-            "run" => ("run.json", &source.run_json),
-            other => return Err(format!("`file={other}`: it is `run` or `derived`")),
-        };
+        let (file, json) = source.json(self.find("file").unwrap_or("derived"))?;
         let pointer = self.get("pointer")?;
         let value = follow(json, pointer).map_err(|e| format!("{file}: {e}"))?;
         show(value, self.get("format")?).map_err(|e| format!("{file}, {pointer}: {e}"))
     }
 }
 
-/// As `serde_json`'s pointer, but an element of an array may be given by its name.
-fn follow<'a>(json: &'a Value, pointer: &str) -> Result<&'a Value, String> {
-    let rest = pointer.strip_prefix('/').ok_or("a pointer begins with `/`")?;
-    rest.split('/').try_fold(json, |value, part| {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        let none = || format!("nothing at `{part}` of `{pointer}`");
-        match value {
-            Value::Object(members) => members.get(&part).ok_or_else(none),
-            Value::Array(items) => match part.parse::<usize>() {
-                Ok(index) => items.get(index).ok_or_else(none),
-                Err(_) => named(items, &part).or_else(|| alone(items, &part)).ok_or_else(none),
-            },
-            _ => Err(none()),
-        }
-    })
-}
-
-/// The only element of that name, by the first key under which one has it.
-fn named<'a>(items: &'a [Value], name: &str) -> Option<&'a Value> {
-    ["arm", "id", "strategy", "name", "what"].into_iter().find_map(|key| {
-        let mut found =
-            items.iter().filter(|item| item.get(key).and_then(Value::as_str) == Some(name));
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
-    })
-}
-
-/// The only element with these members: `claims=typical,carrier=bearer`.
-fn alone<'a>(items: &'a [Value], members: &str) -> Option<&'a Value> {
-    let members: Vec<(&str, &str)> =
-        members.split(',').map(|each| each.split_once('=')).collect::<Option<_>>()?;
-    let has = |item: &Value, key: &str, wanted: &str| match item.get(key) {
-        Some(Value::String(text)) => text == wanted,
-        Some(Value::Null) => wanted == "null",
-        Some(Value::Number(n)) => n.to_string() == wanted,
-        _ => false,
-    };
-    let mut found = items.iter().filter(|item| members.iter().all(|(k, v)| has(item, k, v)));
-    let first = found.next()?;
-    found.next().is_none().then_some(first)
-}
-
 /// Whether a member of a micro row is a figure.
 fn is_figure(name: &str) -> bool {
     name.ends_with("ratio") || name.ends_with("_ns")
+}
+
+/// A figure as a marker of that format would show it; one without an interval as a number.
+///
+/// # Errors
+/// When there is no such format.
+pub fn written(figure: &Estimate, how: &str) -> Result<String, String> {
+    let is_exact = figure.low == figure.value && figure.high == figure.value;
+    let plain = is_exact || how == "int";
+    let value = if plain { serde_json::json!(figure.value) } else { serde_json::json!(figure) };
+    show(&value, if plain && how == "ratio" { "text" } else { how })
 }
 
 fn show(value: &Value, how: &str) -> Result<String, String> {
@@ -334,7 +325,10 @@ fn show(value: &Value, how: &str) -> Result<String, String> {
         }
         (Value::Number(n), None) if how == "int" => match n.as_i64() {
             Some(n) => Ok(format::grouped(&n.to_string())),
-            None => Ok(format::grouped(&format!("{:.0}", n.as_f64().unwrap_or(f64::NAN)))),
+            // Rounded, and without the sign of a zero.
+            None => {
+                Ok(format::grouped(&format!("{:.0}", n.as_f64().unwrap_or(f64::NAN).round() + 0.0)))
+            }
         },
         (Value::String(text), None) => Ok(text.clone()),
         (Value::Number(n), None) => Ok(n.to_string()),

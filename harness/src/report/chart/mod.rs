@@ -2,6 +2,7 @@
 
 mod algorithms;
 pub mod cpu;
+pub mod decision_map;
 mod distance;
 mod fault_matrix;
 mod frontier;

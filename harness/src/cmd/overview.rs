@@ -1,0 +1,82 @@
+//! What is rendered from all kept runs together: the claims audit and the decision.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::report::load;
+use crate::decide::figures::{Source as Records, gather};
+use crate::record::derived::Derived;
+use crate::record::run::Run;
+use crate::report::audit::{CLAIMS, render};
+use crate::report::chart::{Input, decision_map, headline};
+use crate::report::decide_page;
+use crate::report::palette::Palette;
+use crate::report::splice::Source;
+
+/// The runs that these rest on, by the end of their names.
+const CITED: [&str; 3] = ["reference", "loops", "revocation"];
+/// The one whose headline chart stands on the page.
+const HEADLINE: &str = "revocation";
+
+/// Every file that follows from the kept runs together; none where one of [`CITED`] is not there.
+///
+/// # Errors
+/// When a record cannot be read, or holds no figure that a claim is held against.
+pub(super) fn files(results: &Path, folders: &[PathBuf]) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut named = BTreeMap::new();
+    for end in CITED {
+        let found = folders.iter().rev().find_map(|folder| {
+            let name = folder.file_name()?.to_str()?;
+            name.ends_with(&format!("-{end}")).then(|| (name.to_owned(), folder))
+        });
+        let Some(found) = found else { return Ok(Vec::new()) };
+        named.insert(end, found);
+    }
+    let mut all: Vec<(String, Run, Derived)> = Vec::new();
+    for folder in folders {
+        let (run, derived) = load(folder)?;
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        all.push((name.unwrap_or_default(), run, derived));
+    }
+    let [html, markdown] = decision(&all, &named[HEADLINE].0)?;
+    Ok(vec![
+        (results.join("CLAIMS.md"), audit(&all, &named)?),
+        (results.join("DECISION.md"), markdown),
+        (results.join("decision.html"), html),
+    ])
+}
+
+fn audit(
+    all: &[(String, Run, Derived)],
+    named: &BTreeMap<&str, (String, &PathBuf)>,
+) -> anyhow::Result<String> {
+    let mut opened: BTreeMap<String, Rc<Source>> = BTreeMap::new();
+    let mut open = |end: &str| {
+        let (name, _) = named.get(end).ok_or_else(|| format!("no run is named `*-{end}`"))?;
+        if let Some(source) = opened.get(end) {
+            return Ok((name.clone(), Rc::clone(source)));
+        }
+        let (_, run, derived) =
+            all.iter().find(|(own, ..)| own == name).ok_or_else(|| format!("no run `{name}`"))?;
+        let source = Source::new(run.clone(), derived.clone()).map_err(|e| format!("{e:#}"))?;
+        let source = Rc::new(source);
+        opened.insert(end.to_owned(), Rc::clone(&source));
+        Ok((name.clone(), source))
+    };
+    render(CLAIMS, &mut open).map_err(anyhow::Error::msg)
+}
+
+fn decision(all: &[(String, Run, Derived)], headline_of: &str) -> anyhow::Result<[String; 2]> {
+    let records: Vec<Records<'_>> =
+        all.iter().map(|(name, run, derived)| Records { name, run, derived }).collect();
+    let figures = gather(&records);
+    let shown = all.iter().find(|(name, _, d)| name == headline_of && d.withheld.is_none());
+    let (mut chart, mut map) = (None, None);
+    if let Some((_, run, derived)) = shown {
+        let palette = Palette::new(run);
+        chart = headline::chart(&Input { run, derived, palette: &palette })?;
+        map = Some(decision_map::chart(&figures, &palette)?);
+    }
+    decide_page::render(&figures, chart.as_ref(), map.as_ref())
+}
