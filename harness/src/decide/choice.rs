@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 
 use super::constraints::contradiction;
-use super::figures::{Figures, gather};
+use super::figures::{Figures, gather_all};
 use super::flip::flips;
 use super::model::{assess, draw_p99};
 use super::workload::Workload;
@@ -126,7 +126,7 @@ pub fn choose(figures: &Figures, workload: &Workload) -> Option<String> {
 /// The whole answer.
 #[must_use]
 pub fn decide(sources: &[Source<'_>], workload: &Workload) -> Decision {
-    decide_by(&gather(sources), workload)
+    decide_by(&gather_all(sources), workload)
 }
 
 /// The same from figures that were gathered already.

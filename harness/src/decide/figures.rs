@@ -130,6 +130,24 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
     }
 }
 
+/// The same with the response times to draw from, which take a while to read.
+#[must_use]
+pub fn gather_all(sources: &[Source<'_>]) -> Figures {
+    let mut figures = gather(sources);
+    for facts in &mut figures.strategies {
+        let own = |arm: &Arm| arm.id == facts.declared.id;
+        // From the record that its median is from.
+        let row = facts.p50_ns.as_ref().map(|figure| figure.row.as_str());
+        let is_source =
+            |s: &&Source<'_>| row.is_some_and(|row| row.split('#').next() == Some(s.name));
+        facts.responses = sources
+            .iter()
+            .find(is_source)
+            .and_then(|s| Some((Responses::of(s, own)?, Responses::of_none(s)?)));
+    }
+    figures
+}
+
 /// What each registered strategy declares, in report order; without any record there is nothing to
 /// decide by. Older records lack some of it, so it is taken from where it is declared.
 fn declared(sources: &[&Source<'_>]) -> Vec<StrategyRecord> {
@@ -199,10 +217,7 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
             s.derived.revocation_cost.iter().find(own)?.redis_commands
         }),
         lag_max_s: first(&|s| lag_max(s, &id)),
-        responses: sources.iter().find_map(|s| {
-            let own = |arm: &Arm| arm.id == id;
-            Some((Responses::of(s, own)?, Responses::of_none(s)?))
-        }),
+        responses: None,
         declared,
     }
 }
