@@ -19,8 +19,10 @@ pub fn table(input: &Input<'_>) -> Table {
         "target, %",
         "verdict",
     ];
+    // Of an invalid run no figure is shown, and none beside the space where it would stand.
+    let shown = input.derived.predictions.iter().filter(|_| input.derived.withheld.is_none());
     Table::new("Predictions, sealed before the run, and what was measured", &head)
-        .with(input.derived.predictions.iter().map(row))
+        .with(shown.map(row))
 }
 
 fn row(result: &PredictionResult) -> Vec<String> {

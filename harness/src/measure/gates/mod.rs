@@ -308,21 +308,30 @@ fn redis_commands(run: &Run) -> Check {
     check("redis-commands", failure, || "Redis counted what the strategies declare".into())
 }
 
+/// Standard deviations that what nodes send by themselves may be above its mean: one cell in
+/// millions is.
+const BACKGROUND_SIGMAS: f64 = 5.0;
+
 /// What the servers of all arms may have sent to Redis by themselves during the valid slots of
 /// `cell`: they are all up, whoever's turn it is.
+///
+/// A node sends what is declared of a second at once, at the worst, and a slot meets that or does
+/// not: a coin for each slot, whose variance is a quarter at the most.
 fn background(run: &Run, cell: &Cell) -> u64 {
     let declared = |arm: &Arm| run.strategies.iter().find(|record| record.id == arm.strategy);
-    let per_second: u64 = run
-        .arms
-        .iter()
-        .filter_map(|arm| Some(u64::from(declared(arm)?.redis_background_per_second)))
-        .sum();
     let Some(plan) = &run.plan else { return 0 };
     // Readings stand a little outside of the slot.
-    let slot_ms = plan.lead_in_ms + plan.slot_ms + BACKGROUND_SLACK_MS;
-    let slots = valid_slots(&cell.slots).count() as u64;
-    // In bursts: in a slot that is shorter than a second there may be all that is declared of one.
-    (per_second * slot_ms * slots).div_ceil(1_000) + per_second
+    let slot_s = (plan.lead_in_ms + plan.slot_ms + BACKGROUND_SLACK_MS) as f64 / 1e3;
+    let slots = valid_slots(&cell.slots).count() as f64;
+    let (mut mean, mut variance, mut most) = (0.0, 0.0, 0.0);
+    for arm in &run.arms {
+        let at_once = declared(arm).map_or(0.0, |d| f64::from(d.redis_background_per_second));
+        mean += at_once * slot_s * slots;
+        variance += at_once * at_once * slots / 4.0;
+        most += at_once * slots.max(slot_s * slots);
+    }
+    let likely: f64 = mean + BACKGROUND_SIGMAS * f64::sqrt(variance);
+    likely.min(most).ceil() as u64
 }
 
 /// The share of discarded slots is within the plan's limit, of each arm within twice that: one that
