@@ -1,5 +1,5 @@
-//! The decision's page in a real browser: it says what the model says, complains of nothing, and
-//! asks nobody.
+//! The pages: one file each, that asks nobody; and the decision's in a real browser, where it says
+//! what the model says and complains of nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,7 +7,11 @@ use std::process::{Command, Output};
 use authbench_harness::decide::choice::choose;
 use authbench_harness::decide::figures::Figures;
 use authbench_harness::decide::workload::Workload;
-use authbench_harness::report::decide_page;
+use authbench_harness::measure::derive::derive;
+use authbench_harness::measure::synthetic;
+use authbench_harness::report::{decide_page, render};
+use base64_simd::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 fn figures() -> Figures {
     serde_json::from_str(include_str!("golden/figures.json")).expect("they can be read")
@@ -34,6 +38,27 @@ fn it_is_one_file_with_a_strict_policy_and_can_be_read_without_scripts() {
     assert!(html.len() < 3_000_000, "{} bytes", html.len());
     assert!(html.contains("<noscript>") && html.contains("<th scope=\"row\"><code>single-web-app"));
     assert_eq!(html.matches("</script>").count(), 2, "data that ends its element");
+}
+
+#[test]
+fn the_page_is_one_file_that_asks_nobody_for_anything() {
+    let run = synthetic::run(1);
+    let html = &render(&run, &derive(&run, &"0".repeat(64))).unwrap()["report.html"];
+    // One script, known by its digest; beside it data, which nothing executes.
+    let script = html.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next());
+    let digest = STANDARD.encode_to_string(Sha256::digest(script.expect("a script")));
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src \
+         'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    );
+    assert!(html.contains(&format!("content=\"{policy}\"")));
+    assert_eq!(html.matches("<script").count(), 2);
+    assert_eq!(html.matches("<script type=\"application/json\"").count(), 1);
+    let outside = html.replace("http://www.w3.org/2000/svg", "");
+    for word in ["http:", "https:", "<link", "src=", "@import", "url(", "eval(", "fetch("] {
+        assert!(!outside.contains(word), "{word}");
+    }
+    assert!(html.len() < 3_000_000);
 }
 
 /// A Chromium, by the names that distributions give it.
