@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::report::load;
-use crate::decide::figures::{Source as Records, gather};
+use super::report::Records;
+use crate::decide::figures::{Source as Measured, gather};
 use crate::record::derived::Derived;
 use crate::record::run::Run;
 use crate::report::audit::{CLAIMS, render};
@@ -16,6 +16,9 @@ use crate::report::splice::Source;
 
 /// The runs that these rest on, by the end of their names.
 const CITED: [&str; 3] = ["reference", "loops", "revocation"];
+/// A record by its folder's name.
+type Named = (String, Rc<(Run, Derived)>);
+
 /// The one whose headline chart stands on the page.
 const HEADLINE: &str = "revocation";
 
@@ -23,7 +26,11 @@ const HEADLINE: &str = "revocation";
 ///
 /// # Errors
 /// When a record cannot be read, or holds no figure that a claim is held against.
-pub(super) fn files(results: &Path, folders: &[PathBuf]) -> anyhow::Result<Vec<(PathBuf, String)>> {
+pub(super) fn files(
+    results: &Path,
+    folders: &[PathBuf],
+    records: &Records,
+) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut named = BTreeMap::new();
     for end in CITED {
         let found = folders.iter().rev().find_map(|folder| {
@@ -33,11 +40,10 @@ pub(super) fn files(results: &Path, folders: &[PathBuf]) -> anyhow::Result<Vec<(
         let Some(found) = found else { return Ok(Vec::new()) };
         named.insert(end, found);
     }
-    let mut all: Vec<(String, Run, Derived)> = Vec::new();
+    let mut all: Vec<Named> = Vec::new();
     for folder in folders {
-        let (run, derived) = load(folder)?;
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        all.push((name.unwrap_or_default(), run, derived));
+        all.push((name.unwrap_or_default(), records.load(folder)?));
     }
     let [html, markdown] = decision(&all, &named[HEADLINE].0)?;
     Ok(vec![
@@ -47,19 +53,17 @@ pub(super) fn files(results: &Path, folders: &[PathBuf]) -> anyhow::Result<Vec<(
     ])
 }
 
-fn audit(
-    all: &[(String, Run, Derived)],
-    named: &BTreeMap<&str, (String, &PathBuf)>,
-) -> anyhow::Result<String> {
+fn audit(all: &[Named], named: &BTreeMap<&str, (String, &PathBuf)>) -> anyhow::Result<String> {
     let mut opened: BTreeMap<String, Rc<Source>> = BTreeMap::new();
     let mut open = |end: &str| {
         let (name, _) = named.get(end).ok_or_else(|| format!("no run is named `*-{end}`"))?;
         if let Some(source) = opened.get(end) {
             return Ok((name.clone(), Rc::clone(source)));
         }
-        let (_, run, derived) =
-            all.iter().find(|(own, ..)| own == name).ok_or_else(|| format!("no run `{name}`"))?;
-        let source = Source::new(run.clone(), derived.clone()).map_err(|e| format!("{e:#}"))?;
+        let (_, record) =
+            all.iter().find(|(own, _)| own == name).ok_or_else(|| format!("no run `{name}`"))?;
+        let source = Source::new(record.0.clone(), record.1.clone());
+        let source = source.map_err(|e| format!("{e:#}"))?;
         let source = Rc::new(source);
         opened.insert(end.to_owned(), Rc::clone(&source));
         Ok((name.clone(), source))
@@ -67,13 +71,16 @@ fn audit(
     render(CLAIMS, &mut open).map_err(anyhow::Error::msg)
 }
 
-fn decision(all: &[(String, Run, Derived)], headline_of: &str) -> anyhow::Result<[String; 2]> {
-    let records: Vec<Records<'_>> =
-        all.iter().map(|(name, run, derived)| Records { name, run, derived }).collect();
-    let figures = gather(&records);
-    let shown = all.iter().find(|(name, _, d)| name == headline_of && d.withheld.is_none());
+fn decision(all: &[Named], headline_of: &str) -> anyhow::Result<[String; 2]> {
+    let measured: Vec<Measured<'_>> = all
+        .iter()
+        .map(|(name, record)| Measured { name, run: &record.0, derived: &record.1 })
+        .collect();
+    let figures = gather(&measured);
+    let shown =
+        measured.iter().find(|own| own.name == headline_of && own.derived.withheld.is_none());
     let (mut chart, mut map) = (None, None);
-    if let Some((_, run, derived)) = shown {
+    if let Some(Measured { run, derived, .. }) = shown {
         let palette = Palette::new(run);
         chart = headline::chart(&Input { run, derived, palette: &palette })?;
         map = Some(decision_map::chart(&figures, &palette)?);

@@ -1,5 +1,6 @@
 //! `authbench report`: pages, charts and tables from a record.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -51,20 +52,31 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let documents = documents(args, &root);
     let mut out = std::io::stdout().lock();
     let mut wrong = 0_usize;
+    let records = Records::default();
+    let mut renew = |file: &Path, text: &str, part: &str| -> anyhow::Result<usize> {
+        if args.check {
+            writeln!(out, "stale: {}{part}", file.display())?;
+            return Ok(1);
+        }
+        save(file, text.as_bytes())?;
+        writeln!(out, "wrote {}", file.display())?;
+        Ok(0)
+    };
     if args.folders.is_empty() && args.splice.is_empty() {
-        for (file, text) in overview::files(&root.join(RESULTS), &folders)? {
-            let is_right = fs::read(&file).ok().as_deref() == Some(text.as_bytes());
-            if args.check && !is_right {
-                wrong += 1;
-                writeln!(out, "stale: {}", file.display())?;
-            } else if !is_right {
-                save(&file, text.as_bytes())?;
-                writeln!(out, "wrote {}", file.display())?;
+        for (file, text) in overview::files(&root.join(RESULTS), &folders, &records)? {
+            if fs::read(&file).ok().as_deref() != Some(text.as_bytes()) {
+                wrong += renew(&file, &text, "")?;
             }
         }
     }
+    for document in &documents {
+        let (old, new) = spliced(document, &records)?;
+        if old != new {
+            wrong += renew(document, &new, " (between its authbench markers)")?;
+        }
+    }
     for folder in &folders {
-        let files = generate(folder)?;
+        let files = pages(&*records.load(folder)?)?;
         if args.check {
             for line in differences(folder, &files)? {
                 wrong += 1;
@@ -73,19 +85,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         } else {
             write(folder, &files)?;
             writeln!(out, "wrote {}", folder.join("report.html").display())?;
-        }
-    }
-    for document in &documents {
-        let (old, new) = spliced(document)?;
-        if old == new {
-            continue;
-        }
-        if args.check {
-            wrong += 1;
-            writeln!(out, "stale: {} (between its authbench markers)", document.display())?;
-        } else {
-            save(document, new.as_bytes())?;
-            writeln!(out, "wrote {}", document.display())?;
         }
     }
     if !args.check {
@@ -106,9 +105,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// # Errors
 /// When the record cannot be read.
 pub fn generate(folder: &Path) -> anyhow::Result<Files> {
-    let (run, derived) = load(folder)?;
-    let mut files = report::render(&run, &derived)?;
-    files.insert(DERIVED_FILE.into(), String::from_utf8(derived_bytes(&derived)?)?);
+    pages(&load(folder)?)
+}
+
+fn pages((run, derived): &(Run, Derived)) -> anyhow::Result<Files> {
+    let mut files = report::render(run, derived)?;
+    files.insert(DERIVED_FILE.into(), String::from_utf8(derived_bytes(derived)?)?);
     Ok(files)
 }
 
@@ -142,11 +144,31 @@ fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn load(folder: &Path) -> anyhow::Result<(Run, Derived)> {
+fn load(folder: &Path) -> anyhow::Result<(Run, Derived)> {
     let path = folder.join(RUN_FILE);
     let loaded = read_run(&path).with_context(|| path.display().to_string())?;
     let derived = derive(&loaded.run, &loaded.sha256);
     Ok((loaded.run, derived))
+}
+
+/// The records of one call: each is read, and what follows from it computed, once.
+#[derive(Default)]
+pub(super) struct Records(RefCell<BTreeMap<PathBuf, Rc<(Run, Derived)>>>);
+
+impl Records {
+    /// The record of a results folder, and what follows from it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn load(&self, folder: &Path) -> anyhow::Result<Rc<(Run, Derived)>> {
+        let key = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if let Some(known) = self.0.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let record = Rc::new(load(folder)?);
+        self.0.borrow_mut().insert(key, Rc::clone(&record));
+        Ok(record)
+    }
 }
 
 /// The folder of kept runs.
@@ -266,7 +288,7 @@ fn extra(folder: &Path, files: &Files) -> anyhow::Result<BTreeSet<PathBuf>> {
 }
 
 /// A document as it is and as its records give it.
-fn spliced(document: &Path) -> anyhow::Result<(String, String)> {
+fn spliced(document: &Path, records: &Records) -> anyhow::Result<(String, String)> {
     let old = fs::read_to_string(document)
         .with_context(|| format!("{} cannot be read", document.display()))?;
     if !mentions(&old) {
@@ -283,8 +305,8 @@ fn spliced(document: &Path) -> anyhow::Result<(String, String)> {
             return Err(format!("`run={name}`: it must be a folder beside the document"));
         }
         let source = folder(&beside.join(relative))
-            .and_then(|folder| load(&folder))
-            .and_then(|(run, derived)| Source::new(run, derived))
+            .and_then(|folder| records.load(&folder))
+            .and_then(|record| Source::new(record.0.clone(), record.1.clone()))
             .map_err(|error| format!("`run={name}`: {error:#}"))?;
         let source = Rc::new(source);
         sources.insert(name.to_owned(), Rc::clone(&source));

@@ -14,6 +14,7 @@ use super::flip::flips;
 use super::model::{assess, draw_p99};
 use super::workload::Workload;
 use crate::record::decision::{Assessment, Decision, Interval, RunnerUp};
+use crate::report::format;
 
 pub use super::figures::Source;
 
@@ -185,15 +186,10 @@ fn because(all: &[Assessment], a: &Assessment, b: &Assessment, workload: &Worklo
     }
 }
 
-/// A time in words.
+/// A lag in words.
 #[must_use]
 pub fn seconds(s: f64) -> String {
-    match s {
-        _ if s <= 0.0 => "none".into(),
-        _ if s < 1.0 => format!("{:.0} ms", s * 1e3),
-        _ if s < 120.0 => format!("{} s", (s * 100.0).round() / 100.0),
-        _ => format!("{} min", (s / 6.0).round() / 10.0),
-    }
+    if s <= 0.0 { "none".into() } else { format::duration(s * 1e9) }
 }
 
 /// The demands without which another strategy would be chosen.

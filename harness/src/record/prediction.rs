@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::derived::Estimate;
 use super::integrity::{ALTERED, Finding, push};
+use super::io::sha256_hex;
 use super::run::Run;
 
 /// Everything that was predicted of a run before it began.
@@ -89,9 +89,7 @@ impl Predictions {
 }
 
 fn digest(rows: &[Prediction]) -> serde_json::Result<String> {
-    let bytes = serde_json::to_vec(rows)?;
-    let digest = Sha256::digest(&bytes);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_hex(&serde_json::to_vec(rows)?))
 }
 
 /// Everything found wrong in the predictions: they must be those that were sealed.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::chart::Chart;
 use super::format::list;
-use super::page::{Figure, Page, Section, Table};
+use super::page::{Page, Section, Table};
+use super::results::figure;
 use super::template;
 use super::verdicts::code;
 use crate::decide::choice::{decide_by, seconds};
@@ -83,15 +84,6 @@ pub fn render(
     without.sections[0].figure = None;
     without.sections.retain(|section| section.id != "map");
     Ok([template::html(&page)?, template::markdown(&without)?])
-}
-
-fn figure(chart: &Chart) -> Figure {
-    Figure {
-        name: chart.name.into(),
-        alt: chart.alt.clone(),
-        wide: chart.wide.clone(),
-        narrow: chart.narrow.clone(),
-    }
 }
 
 fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {

@@ -17,7 +17,7 @@ const FLIPS: usize = 8;
 pub fn text(decision: &Decision, workload: &Workload, explain: bool) -> String {
     let mut out = String::new();
     verdict(&mut out, decision);
-    let _ = writeln!(out, "\n{}", table(decision, workload));
+    let _ = writeln!(out, "\n{}", table(decision));
     let _ = writeln!(
         out,
         "Prices within {:.2} a month ({} % of the application's own processors) of the cheapest do \
@@ -76,7 +76,7 @@ fn percent(share: Interval) -> String {
     format!("{:.2} % ({:.2} to {:.2})", share.value, share.low, share.high)
 }
 
-fn table(decision: &Decision, workload: &Workload) -> Table {
+fn table(decision: &Decision) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
@@ -91,17 +91,17 @@ fn table(decision: &Decision, workload: &Workload) -> Table {
         "out by",
     ]);
     for a in &decision.assessments {
-        table.add_row(row(a, workload));
+        table.add_row(row(a));
     }
-    (1..8)
-        .filter_map(|at| {
-            table.column_mut(at).map(|c| (at, c.set_cell_alignment(CellAlignment::Right)))
-        })
-        .for_each(drop);
+    for figures in 1..8 {
+        if let Some(column) = table.column_mut(figures) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
     table
 }
 
-fn row(a: &Assessment, _workload: &Workload) -> Vec<String> {
+fn row(a: &Assessment) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     vec![
         a.strategy.clone(),

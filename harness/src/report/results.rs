@@ -156,7 +156,8 @@ fn laws(input: &Input<'_>) -> String {
     if laws.is_empty() { String::new() } else { format!("By law: {}.", laws.join(". ")) }
 }
 
-fn figure(chart: &Chart) -> Figure {
+/// The chart as it stands on a page.
+pub(super) fn figure(chart: &Chart) -> Figure {
     Figure {
         name: chart.name.into(),
         alt: chart.alt.clone(),
