@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, bail, ensure};
 use authbench::credential::Carrier;
 use authbench::identity::SubjectId;
+use authbench::strategy::StrategyKind;
+use authbench::strategy::contract::Uses;
 
 use super::driver::{Driver, Mode};
 use super::exchange::{Exchange, Expect, Op};
@@ -43,6 +45,16 @@ impl Account {
     pub fn login(&self, subject: SubjectId, expect: Expect) -> Exchange {
         let body = format!("{{\"subject\":\"{subject}\"}}");
         Exchange::new("POST", self.address, "/login", "", &body, expect)
+    }
+}
+
+/// Method and path of the request that presents a credential: `GET /me`, or the redemption of one
+/// that is used up by being used.
+#[must_use]
+pub const fn presenting(kind: StrategyKind) -> (&'static str, &'static str) {
+    match kind.properties().uses {
+        Uses::Many => ("GET", "/me"),
+        Uses::Once => ("POST", "/redeem"),
     }
 }
 
@@ -154,21 +166,28 @@ pub fn verify(
 pub fn present_tampered(
     driver: &mut Driver,
     account: Account,
+    how: (&str, &str),
     credentials: &[&str],
 ) -> anyhow::Result<u64> {
     let forged: Vec<String> = credentials.iter().map(|c| tampered(c)).collect();
     let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
-    present(driver, account, &forged)
+    present(driver, account, how, &forged)
 }
 
-/// Presents each credential as it is and returns how many were refused with 401.
+/// Presents each credential as it is, by that method and path, and returns how many were refused
+/// with 401.
 ///
 /// # Errors
 /// When one is not answered.
-pub fn present(driver: &mut Driver, account: Account, credentials: &[&str]) -> anyhow::Result<u64> {
+pub fn present(
+    driver: &mut Driver,
+    account: Account,
+    (method, path): (&str, &str),
+    credentials: &[&str],
+) -> anyhow::Result<u64> {
     let exchanges: Vec<Exchange> = credentials
         .iter()
-        .map(|c| account.exchange("GET", "/me", c, Expect::Status(401)))
+        .map(|c| account.exchange(method, path, c, Expect::Status(401)))
         .collect();
     let (rows, _) = call_all(driver, account.target, &exchanges)?;
     Ok(rows.iter().filter(|row| row.outcome == Outcome::Expected).count() as u64)

@@ -110,7 +110,7 @@ pub fn measure(
     rounds(&mut rig, &mut contestants, &mut open, block, watcher)?;
     let agreed = contestants.iter().map(Contestant::counted_alike);
     let agreed = agreed.collect::<anyhow::Result<Vec<Option<bool>>>>()?;
-    let windows = windows(&mut rig, &contestants, block, watcher)?;
+    let windows = windows(&mut rig, &mut contestants, block, watcher)?;
 
     let mut result = BlockResult::default();
     if block == 0 && (plan.judge_host || plan.count_syscalls) {
@@ -152,7 +152,11 @@ fn prepare(
     for contestant in contestants {
         watcher.check()?;
         contestant.take_wallet(driver, common, purses)?;
-        contestant.warm_up(driver, plan.warm_up_requests)?;
+        if contestant.arm.is_used_up() {
+            contestant.use_up(driver, common, (block, plan.warm_up_requests))?;
+        } else {
+            contestant.warm_up(driver, plan.warm_up_requests)?;
+        }
         contestant.prepare_mix(driver, common, purses, (block, requests_of_a_block(plan)))?;
         let is_contender = contestant.arm.record.role == Role::Contender;
         if is_contender && sabotage::is(common.sabotage, "outcomes") {
@@ -280,7 +284,7 @@ fn rounds(
 /// One longer window per arm, in random order: percentiles need more samples than a slot has.
 fn windows(
     rig: &mut Rig<'_>,
-    contestants: &[Contestant<'_>],
+    contestants: &mut [Contestant<'_>],
     block: u32,
     watcher: &dyn Watcher,
 ) -> anyhow::Result<Vec<Option<Window>>> {
@@ -293,7 +297,7 @@ fn windows(
     for i in shuffled(contestants.len(), &mut rng) {
         watcher.check()?;
         let index = slot_index(block, u32::try_from(i)?);
-        windows[i] = Some(window::measure(rig, &contestants[i], index)?);
+        windows[i] = Some(window::measure(rig, &mut contestants[i], index)?);
         watcher.passed(plan.latency_window_ms + plan.lead_in_ms);
     }
     Ok(windows)

@@ -174,7 +174,9 @@ impl<'a> Contestant<'a> {
         let reusable_s = (settings.token_lifetime_s / 2).min(settings.session_idle_s / 20);
         let is_shared = self.arm.kind.properties().scope != Scope::Node;
         let still_good = purses.get(id).is_some_and(|purse| {
-            is_shared && purse.filled.elapsed() < Duration::from_secs(reusable_s)
+            is_shared
+                && !self.arm.is_used_up()
+                && purse.filled.elapsed() < Duration::from_secs(reusable_s)
         });
         if !still_good {
             purses.insert(id.clone(), self.fill_purse(driver, common)?);
@@ -192,6 +194,17 @@ impl<'a> Contestant<'a> {
     }
 
     fn fill_purse(&self, driver: &mut Driver, common: &Common<'_>) -> anyhow::Result<Purse> {
+        if self.arm.is_used_up() {
+            let (credentials, sample_bytes) = self.samples(driver, common)?;
+            let (subjects, bodies) = (Vec::new(), Vec::new());
+            return Ok(Purse {
+                subjects,
+                credentials,
+                bodies,
+                filled: Instant::now(),
+                sample_bytes,
+            });
+        }
         let subjects = fresh_subjects(common, &self.arm.record.id, 0, common.plan.wallet);
         let filled = Instant::now();
         let wallet = wallet::fill(driver, self.account, &subjects)
@@ -248,10 +261,11 @@ impl<'a> Contestant<'a> {
     ) -> anyhow::Result<u64> {
         let purse = &purses[&self.arm.record.id];
         let some: Vec<&str> = purse.credentials.iter().take(count).map(String::as_str).collect();
+        let how = wallet::presenting(self.arm.kind);
         if sabotage::is(sabotage, "forged-refused") {
-            return wallet::present(driver, self.account, &some);
+            return wallet::present(driver, self.account, how, &some);
         }
-        wallet::present_tampered(driver, self.account, &some)
+        wallet::present_tampered(driver, self.account, how, &some)
     }
 
     /// Logs the owner of the first credential out behind the instrument's back.

@@ -12,6 +12,7 @@ use crate::measure::contestant::Contestant;
 use crate::measure::sabotage::{self, Freeze};
 use crate::measure::slot::Rig;
 use crate::os::syscalls::SyscallCount;
+use crate::plan::PlannedArm;
 use crate::record::run::{Instrument, Role, SyscallRow};
 
 /// Requests of the closed loop that finds the driver's headroom.
@@ -38,11 +39,16 @@ pub fn count(rig: &mut Rig<'_>, contestants: &[Contestant<'_>]) -> anyhow::Resul
         syscalls_reason: reason,
     };
     if found.syscalls_reason.is_none() {
-        for contestant in contestants.iter().filter(|c| c.arm.record.role != Role::Decoy) {
+        for contestant in contestants.iter().filter(|c| is_countable(c.arm)) {
             found.syscalls.push(syscalls(rig, contestant)?);
         }
     }
     Ok(found)
+}
+
+/// Not beside a load of its own, and not with credentials that the first of two uses uses up.
+fn is_countable(arm: &PlannedArm) -> bool {
+    arm.record.role != Role::Decoy && !arm.is_used_up()
 }
 
 /// Requests per second of a closed loop on the floor.

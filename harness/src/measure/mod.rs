@@ -17,6 +17,7 @@ pub mod interval_log;
 pub mod loops;
 pub mod merge;
 pub mod micro;
+pub mod once;
 pub mod regime;
 pub mod revocation;
 pub mod run;

@@ -17,8 +17,11 @@ use crate::record::run::{Cell, NotMeasured, Regime};
 pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
     plan.regimes.as_ref().map_or(0, |regimes| {
         let slots = u64::from(regimes.blocks) * u64::from(regimes.rounds_per_block);
-        let each = slots * regimes.pick(arms).len() as u64 * (plan.slot_ms + plan.lead_in_ms);
-        regimes.each.len() as u64 * each
+        let of = |regime: &RegimePlan| {
+            let slot_ms = regimes.under(plan, regime).slot_ms + plan.lead_in_ms;
+            slots * regimes.pick(regime, arms).len() as u64 * slot_ms
+        };
+        regimes.each.iter().map(of).sum()
     })
 }
 
@@ -40,7 +43,7 @@ pub fn measure(
         Err(why) => return Ok(Err(not_measured(regime, &why))),
     };
     let plan = regimes.under(common.plan, regime);
-    let arms = regimes.pick(arms);
+    let arms = regimes.pick(regime, arms);
     let under = Common {
         plan: &plan,
         seed: stream(common.seed, &format!("regime {}", regime.name), 0).random(),
@@ -69,6 +72,7 @@ pub fn measure(
         name: regime.name.clone(),
         mode: if regime.closed { "closed" } else { "open" }.into(),
         rate_per_second: plan.rate_per_second,
+        slot_ms: regime.slot_ms,
         pacing: plan.pacing.name().into(),
         layout: regime.layout.name().into(),
         protocol: if regime.http2_connections.is_some() { "http/2" } else { "http/1.1" }.into(),

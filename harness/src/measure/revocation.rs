@@ -6,7 +6,7 @@ use authbench::strategy::contract::Family;
 use crate::load::exchange::{Exchange, Expect, Op};
 use crate::load::outcome::Outcome;
 use crate::load::schedule::Arrivals;
-use crate::load::wallet::{call_all, log_in};
+use crate::load::wallet::{call_all, log_in, presenting};
 use crate::measure::contestant::{Contestant, Purses, fresh_subjects};
 use crate::measure::histogram::LatencyHistogram;
 use crate::measure::slot::Rig;
@@ -82,8 +82,9 @@ fn measure(
         "`{id}` acknowledged {acknowledged} of {calls} calls of {path}"
     );
 
+    let (method, path) = presenting(contestant.arm.kind);
     let again: Vec<Exchange> =
-        credentials.iter().map(|c| account.exchange("GET", "/me", c, Expect::Any)).collect();
+        credentials.iter().map(|c| account.exchange(method, path, c, Expect::Any)).collect();
     let (rows, _) = call_all(&mut rig.driver, account.target, &again)?;
     let mut latency = LatencyHistogram::new();
     measured.rows.iter().for_each(|row| latency.record(row.response_ns()));

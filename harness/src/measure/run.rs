@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use authbench::entropy::OsEntropy;
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::StoreKind;
+use authbench::strategy::contract::{StoreKind, Uses};
 use authbench::token::key::Keyring;
 
 use crate::load::driver::Mode;
@@ -86,7 +86,7 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         }
     };
     let sweep = plan.distance.as_ref();
-    let sweep = sweep.map_or(0, |sweep| distance::planned_ms(&kinds_of(arms), sweep));
+    let sweep = sweep.map_or(0, |sweep| distance::planned_ms(&reusable(arms), sweep));
     blocks + regime::planned_ms(plan, arms) + sweep + lags + plan.micro_ms
 }
 
@@ -233,7 +233,7 @@ fn measure(
         if let Some(why) = distance::obstacle(store.as_ref()) {
             run.not_measured.push(why);
         } else if let Some(store) = store {
-            run.distance = distance::sweep(common, &kinds_of(arms), store, sweep, watcher)?;
+            run.distance = distance::sweep(common, &reusable(arms), store, sweep, watcher)?;
             keep(run)?;
         }
     }
@@ -250,7 +250,7 @@ fn measure(
     if plan.micro_ms > 0 {
         watcher.check()?;
         let budget = Duration::from_millis(plan.micro_ms);
-        run.micro = micro::micro_pass(budget, common.seed, &kinds_of(arms), watcher)?;
+        run.micro = micro::micro_pass(budget, common.seed, &reusable(arms), watcher)?;
     }
     Ok(())
 }
@@ -334,6 +334,11 @@ fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
 fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
     let is_planned = |kind: &StrategyKind| arms.iter().any(|arm| arm.kind == *kind);
     StrategyKind::ALL.iter().copied().filter(is_planned).collect()
+}
+
+/// Those of them whose credentials are not used up by being used.
+fn reusable(arms: &[PlannedArm]) -> Vec<StrategyKind> {
+    kinds_of(arms).into_iter().filter(|kind| kind.properties().uses == Uses::Many).collect()
 }
 
 /// Says how the run ended: its time, its checks, its status with the reasons.

@@ -188,9 +188,11 @@ pub fn measure(
     index: u64,
 ) -> anyhow::Result<()> {
     let plan = rig.common.plan;
-    let lead_in = contestant.deal(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS)?;
+    let mut lead_in = contestant.deal(rig.common, "lead-in", index, plan.lead_in_ms * MS_NS)?;
+    let mut ops = contestant.deal(rig.common, "slot", index, plan.slot_ms * MS_NS)?;
+    let schedules = &mut [&mut lead_in, &mut ops];
+    contestant.hand_out(&mut rig.driver, rig.common, ("slot", index), schedules)?;
     rig.execute(contestant, contestant.dealt_exchanges(), &lead_in)?;
-    let ops = contestant.deal(rig.common, "slot", index, plan.slot_ms * MS_NS)?;
     let sabotage = rig.common.sabotage;
     let fault = sabotage::in_slot(sabotage, &mut rig.driver, contestant, order);
     let exchanges = sabotage::exchanges(sabotage, "reconnect", contestant.dealt_exchanges());

@@ -32,13 +32,15 @@ pub struct Window {
 /// When the driver fails, or the observer of the host cannot be started.
 pub fn measure(
     rig: &mut Rig<'_>,
-    contestant: &Contestant<'_>,
+    contestant: &mut Contestant<'_>,
     index: u64,
 ) -> anyhow::Result<Window> {
     let plan = rig.common.plan;
     let lead_in = plan.lead_in_ms * 1_000_000;
     let length = plan.latency_window_ms * 1_000_000 + lead_in;
-    let ops = contestant.schedule(rig.common, "window", index, length);
+    let mut ops = contestant.schedule(rig.common, "window", index, length);
+    let purpose = ("window", index);
+    contestant.hand_out(&mut rig.driver, rig.common, purpose, &mut [&mut ops])?;
     let sabotage = rig.common.sabotage;
     let fault = sabotage::in_window(sabotage, &mut rig.driver, contestant, length);
     let exchanges = sabotage::exchanges(sabotage, "window-reconnect", &contestant.exchanges);

@@ -63,6 +63,12 @@ impl PlannedArm {
         self.kind.properties().store == Some(store)
     }
 
+    /// Whether its credentials are used up by being used: each request needs one of its own.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.kind.properties().uses == Uses::Once
+    }
+
     /// Whether it can only be measured with a Redis.
     #[must_use]
     pub const fn needs_redis(&self) -> bool {
@@ -78,13 +84,16 @@ impl PlannedArm {
 pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, PlanError> {
     let parse = |name: &str| name.parse::<StrategyKind>().map_err(|e| PlanError(e.to_string()));
     let selected: Vec<StrategyKind> = match &plan.arms {
-        // One that is used up by being used cannot be loaded with a wallet.
+        // Those that are used up by being used answer another question than who a client is.
         ArmSelection::Keyword(word) if word == "all" => {
             let reusable = |kind: &&StrategyKind| kind.properties().uses == Uses::Many;
             StrategyKind::ALL.iter().filter(reusable).copied().collect()
         }
+        ArmSelection::Keyword(word) if word == "every" => StrategyKind::ALL.to_vec(),
         ArmSelection::Keyword(word) => {
-            return Err(PlanError(format!("`arms` is \"{word}\"; it is \"all\" or a list of ids")));
+            return Err(PlanError(format!(
+                "`arms` is \"{word}\"; it is \"all\", \"every\" or a list of ids"
+            )));
         }
         ArmSelection::Named(names) => {
             names.iter().map(|n| parse(n)).collect::<Result<Vec<_>, _>>()?

@@ -27,6 +27,8 @@ pub enum Profile {
     Revocation,
     /// What lies between the measured points of the others: about 12 minutes, for `predict`.
     HeldOut,
+    /// Every strategy at seven rates, for `decide`: about half an hour.
+    Rates,
 }
 
 impl Profile {
@@ -40,6 +42,7 @@ impl Profile {
             Self::Reference => ("reference", include_str!("../../plans/reference.toml")),
             Self::Revocation => ("revocation", include_str!("../../plans/revocation.toml")),
             Self::HeldOut => ("held-out", include_str!("../../plans/held-out.toml")),
+            Self::Rates => ("rates", include_str!("../../plans/rates.toml")),
         }
     }
 }
@@ -48,10 +51,22 @@ impl Profile {
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum ArmSelection {
-    /// `"all"`: every registered strategy whose credentials can be used more than once.
+    /// `"all"`: every registered strategy whose credentials can be used more than once; of a plan's
+    /// own arms also `"every"`: those that are used up by being used too.
     Keyword(String),
     /// These, by id.
     Named(Vec<String>),
+}
+
+impl ArmSelection {
+    /// The word, where it is one.
+    #[must_use]
+    pub fn keyword(&self) -> Option<&str> {
+        match self {
+            Self::Keyword(word) => Some(word),
+            Self::Named(_) => None,
+        }
+    }
 }
 
 /// An arm that is there to be compared with, or a strategy once more in another carrier.

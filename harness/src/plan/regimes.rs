@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::arms::PlannedArm;
-use super::file::Plan;
+use super::file::{ArmSelection, Plan};
 use crate::load::mix::Mix;
 use crate::load::pacer::Pacing;
 use crate::os::affinity::Layout;
@@ -17,8 +17,9 @@ pub struct Regimes {
     pub blocks: u32,
     /// Rounds per block.
     pub rounds_per_block: u32,
-    /// Ids of the arms beside the floor and its A/A control, which are always there.
-    pub arms: Vec<String>,
+    /// The arms beside the floor and its A/A control, which are always there: ids, or `"all"`
+    /// that are contenders.
+    pub arms: ArmSelection,
     /// The conditions, in this order.
     pub each: Vec<RegimePlan>,
 }
@@ -31,6 +32,10 @@ pub struct RegimePlan {
     pub name: String,
     /// Another rate, requests per second.
     pub rate_per_second: Option<u64>,
+    /// Another length of a slot, milliseconds: at a low rate an ordinary one holds few requests.
+    pub slot_ms: Option<u64>,
+    /// Other arms than those of the other conditions.
+    pub arms: Option<ArmSelection>,
     /// A closed loop: saturation. A slot then sends as many requests as an open one at this rate.
     #[serde(default)]
     pub closed: bool,
@@ -68,21 +73,38 @@ impl Regimes {
             if regime.closed && regime.mix.is_some() {
                 return Err(format!("the regime `{name}`: a mix needs an open loop"));
             }
-            if regime.rate_per_second.is_some_and(|rate| rate < 10) {
-                return Err(format!("the regime `{name}`: `rate_per_second` must be at least 10"));
+            for (key, value) in
+                [("rate_per_second", regime.rate_per_second), ("slot_ms", regime.slot_ms)]
+            {
+                if value.is_some_and(|value| value < 10) {
+                    return Err(format!("the regime `{name}`: `{key}` must be at least 10"));
+                }
+            }
+            let selections = [Some(&self.arms), regime.arms.as_ref()];
+            for word in selections.into_iter().flatten().filter_map(ArmSelection::keyword) {
+                if word != "all" {
+                    return Err(format!(
+                        "the regime `{name}`: `arms` is \"{word}\"; it is \"all\" or a list of ids"
+                    ));
+                }
             }
         }
         Ok(())
     }
 
-    /// The arms that are measured under these conditions, of all that are planned.
+    /// The arms that are measured under one condition, of all that are planned. What is used up by
+    /// being used has no part in HTTP/2 and in mixes, which are prepared once a block.
     #[must_use]
-    pub fn pick(&self, arms: &[PlannedArm]) -> Vec<PlannedArm> {
-        let is_wanted = |arm: &&PlannedArm| {
-            matches!(arm.record.role, Role::Baseline | Role::AaControl)
-                || self.arms.contains(&arm.record.id)
+    pub fn pick(&self, regime: &RegimePlan, arms: &[PlannedArm]) -> Vec<PlannedArm> {
+        let selection = regime.arms.as_ref().unwrap_or(&self.arms);
+        let is_prepared = regime.http2_connections.is_some() || regime.mix.is_some();
+        let is_wanted = |arm: &&PlannedArm| match (&arm.record.role, selection) {
+            (Role::Baseline | Role::AaControl, _) => true,
+            (role, ArmSelection::Keyword(_)) => *role == Role::Contender,
+            (_, ArmSelection::Named(ids)) => ids.contains(&arm.record.id),
         };
-        arms.iter().filter(is_wanted).cloned().collect()
+        let is_possible = |arm: &&PlannedArm| !(is_prepared && arm.is_used_up());
+        arms.iter().filter(is_wanted).filter(is_possible).cloned().collect()
     }
 
     /// The plan under one condition: slots alone, no windows, no logouts.
@@ -92,6 +114,7 @@ impl Regimes {
             blocks: self.blocks,
             rounds_per_block: self.rounds_per_block,
             rate_per_second: regime.rate_per_second.unwrap_or(plan.rate_per_second),
+            slot_ms: regime.slot_ms.unwrap_or(plan.slot_ms),
             pacing: regime.pacing.unwrap_or(plan.pacing),
             latency_window_ms: 0,
             judge_host: false,

@@ -112,6 +112,9 @@ pub struct Regime {
     /// Offered rate, requests per second; in a closed loop, requests per second of slot that are
     /// sent.
     pub rate_per_second: u64,
+    /// The measured part of a slot, milliseconds; nothing for that of the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_ms: Option<u64>,
     /// How the driver wakes.
     pub pacing: String,
     /// Which process runs on which processor.

@@ -11,6 +11,7 @@ pub fn as_run(run: &Run, regime: &Regime) -> Run {
     let is_there = |arm: &&Arm| regime.cells.iter().any(|cell| cell.arm == arm.id);
     let plan = run.plan.as_ref().map(|plan| PlanRecord {
         rate_per_second: regime.rate_per_second,
+        slot_ms: regime.slot_ms.unwrap_or(plan.slot_ms),
         blocks: regime.blocks,
         latency_window_ms: 0,
         ..plan.clone()
