@@ -150,7 +150,7 @@
     const near = authbench.indifferent(workload);
     verdict.textContent = best.broken.length
       ? "No strategy meets all of this; the table says what each of them breaks."
-      : `Take ${best.strategy}${best.share_percent ? `: authentication is ${digits(best.share_percent.value)} % of a request's CPU${best.share_percent.high < 1 ? ", invisible" : ""}` : ""}. `
+      : `Take ${best.strategy}${best.share_percent ? `: authentication is ${digits(best.share_percent.value)} % of a request's CPU${best.share_percent.high < 1 ? ", invisible" : ""}` : ", whose CPU was not measured at this rate on a node"}. `
         + `Prices within ${digits(near)} a month of the cheapest do not decide.`;
     body.replaceChildren();
     for (const a of ranked.filter((x) => !families.value || x.family === families.value)) {

@@ -23,20 +23,38 @@ const authbench = (() => {
       && same(f.declared.algorithm, own.declared.algorithm)
       && same(f.declared.store, own.declared.store) && f.cpu_ns);
 
+  const SAME = 1.1;
+  const perNode = (w) => (w.requests_per_second * (1 + w.internal_hops)) / w.nodes;
+  const around = (i, by) => ({ value: i.value, low: i.low - by, high: i.high + by });
+  function cpuAt(points, rate, below) {
+    const first = (points ?? [])[0];
+    if (!first) return null;
+    const last = points[points.length - 1];
+    if (rate > last.per_second * SAME) return null;
+    if (rate >= last.per_second) return map(last, (x) => x);
+    if (rate < first.per_second / SAME) return below ? around(first, below.error_ns) : null;
+    const upper = points.findIndex((p) => p.per_second > rate);
+    const [a, b] = [points[Math.max(upper - 1, 0)], points[upper]];
+    const whole = Math.log(b.per_second / a.per_second);
+    const share = whole > 0 ? clamp(Math.log(rate / a.per_second) / whole, 0, 1) : 0;
+    return plus(map(a, (x) => x * (1 - share)), map(b, (x) => x * share));
+  }
+  const atRate = (figures, f, w) => cpuAt(f.cpu_by_rate, perNode(w), figures.idle_law);
+
   function check(figures, f, w) {
-    if (!f.cpu_ns) return null;
-    const own = map(f.cpu_ns, (x) => x);
-    if (!isCache(f)) return own;
+    if (!isCache(f)) return atRate(figures, f, w);
     const then = f.commands ? f.commands.value : 0;
-    if (then > MISSES_MAX) return own;
+    if (then > MISSES_MAX) return atRate(figures, f, w);
     const other = fallback(figures, f);
-    if (!other) return null;
-    const miss = other.cpu_ns, m = misses(w);
+    if (!other || !f.cpu_ns) return null;
+    const own = f.cpu_ns, asked = other.cpu_ns, m = misses(w);
+    const miss = atRate(figures, other, w);
+    if (!miss) return null;
     const hit = (measured, away) => Math.max((measured - then * away) / (1 - then), 0);
     return {
-      value: (1 - m) * hit(own.value, miss.value) + m * miss.value,
-      low: (1 - m) * hit(own.low, miss.high) + m * miss.low,
-      high: (1 - m) * hit(own.high, miss.low) + m * miss.high,
+      value: (1 - m) * hit(own.value, asked.value) + m * miss.value,
+      low: (1 - m) * hit(own.low, asked.high) + m * miss.low,
+      high: (1 - m) * hit(own.high, asked.low) + m * miss.high,
     };
   }
 
@@ -46,19 +64,20 @@ const authbench = (() => {
     return figures.strategies.find((o) => o.declared.family === "token"
       && same(o.declared.algorithm, hopsVerify(f)) && o.cpu_ns);
   }
-  function hop(figures, f, own) {
+  function hop(figures, f, own, w) {
     if (hopsVerify(f) === null) return own;
     const inner = behind(figures, f);
-    return inner ? map(inner.cpu_ns, (x) => x) : own;
+    return (inner && atRate(figures, inner, w)) || own;
   }
 
   function processors(figures, f, w, a) {
     const edge = check(figures, f, w);
     if (!edge) return;
-    const request = plus(edge, map(hop(figures, f, edge), (x) => x * w.internal_hops));
+    const request = plus(edge, map(hop(figures, f, edge, w), (x) => x * w.internal_hops));
     a.cpu_ns = request;
     a.cores = map(request, (x) => (x * w.requests_per_second) / 1e9 / w.utilisation);
-    const floor = (figures.none_cpu_ns ?? 0) * (1 + w.internal_hops);
+    const none = cpuAt(figures.none_by_rate, perNode(w), { error_ns: 0 });
+    const floor = (none ? none.value : 0) * (1 + w.internal_hops);
     const rest = w.application_ms * 1e6 + floor;
     a.share_percent = map(request, (x) => (100 * x) / (x + rest));
   }

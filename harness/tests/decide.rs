@@ -35,6 +35,8 @@ fn workloads() -> Vec<Workload> {
             ("memory_gib", 40.0),
             ("traffic_gib", 0.1),
             ("lag_limit_s", 0.5),
+            ("requests_per_second", 1.0),
+            ("requests_per_second", 1e7),
         ];
         all.extend(turned.map(|(key, value)| preset.with(key, value)));
         all.push(preset);
@@ -223,4 +225,39 @@ fn what_was_not_measured_is_said_and_not_guessed() {
     assert!(redis.missing.iter().any(|what| what.contains("authbench run")), "{redis:?}");
     // Who has a price comes first, whatever else is true.
     assert_eq!(choose(&figures, &workload).as_deref(), Some("session-postgres"));
+}
+
+#[test]
+fn a_rate_that_was_not_measured_has_no_price() {
+    let figures = figures();
+    let highest = figures.none_by_rate.last().unwrap().per_second;
+    let preset = Workload::preset("single-web-app").unwrap();
+    let at = |per_node: f64| preset.with("requests_per_second", per_node * preset.nodes);
+    let redis = |figures: &Figures, workload: &Workload| {
+        rank(figures, workload).into_iter().find(|a| a.strategy == "session-redis").unwrap()
+    };
+    let above = redis(&figures, &at(highest * 1.2));
+    assert_eq!((above.cores, above.monthly, above.share_percent), (None, None, None));
+    let said = above.missing.join("; ");
+    assert!(said.contains(&format!("measured up to {highest:.0}/s")), "{said}");
+    assert!(redis(&figures, &at(highest * 1.05)).monthly.is_some());
+    // Below the lowest there is a law, as long as it was checked.
+    let low = at(0.25);
+    let below = redis(&figures, &low);
+    let lowest = &figures.of("session-redis").unwrap().cpu_by_rate[0];
+    let law = figures.idle_law.as_ref().unwrap();
+    assert_eq!(below.cpu_ns, Some(law.around(lowest.cpu_ns.is)));
+    assert!(below.laws.iter().any(|law| law.contains("CPU per request stays")), "{below:?}");
+    let unchecked = Figures { idle_law: None, ..figures.clone() };
+    let without = redis(&unchecked, &low);
+    assert_eq!(without.monthly, None);
+    assert!(without.missing.join("; ").contains("measured from"), "{without:?}");
+    // And no flip is printed from beyond what was measured.
+    for (name, _) in PRESETS {
+        let workload = Workload::preset(name).unwrap();
+        for flip in decide_by(&figures, &workload).flips {
+            let there = workload.with(&flip.input, flip.at);
+            assert!(there.per_node() <= highest * 1.1, "{name}: {flip:?}");
+        }
+    }
 }

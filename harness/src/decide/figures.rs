@@ -11,6 +11,7 @@ use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Family;
 use serde::{Deserialize, Serialize};
 
+use super::rates::{self, IdleLaw, RatePoint};
 use super::resample::Responses;
 use super::wire::Wire;
 use crate::plan::strategies;
@@ -44,8 +45,11 @@ pub struct Figure {
 pub struct Facts {
     /// What it declares.
     pub declared: StrategyRecord,
-    /// CPU of server and store per request above `none`, nanoseconds.
+    /// CPU of server and store per request above `none`, nanoseconds, at the rate of the record.
     pub cpu_ns: Option<Figure>,
+    /// The same at every rate of that record, ascending.
+    #[serde(default)]
+    pub cpu_by_rate: Vec<RatePoint>,
     /// The store's share of it, of 1.
     pub store_share: f64,
     /// Store commands per request, counted.
@@ -78,10 +82,11 @@ pub struct Facts {
 pub struct Figures {
     /// The records, those that were used most first.
     pub records: Vec<String>,
-    /// CPU of `none` per request, nanoseconds.
-    pub none_cpu_ns: Option<f64>,
-    /// Requests per second and server at which CPU was measured.
-    pub rate_per_node: f64,
+    /// CPU of `none` per request at each rate, ascending.
+    pub none_by_rate: Vec<RatePoint>,
+    /// Below the lowest rate of all strategies the CPU stays: what that was checked on.
+    #[serde(default)]
+    pub idle_law: Option<IdleLaw>,
     /// By strategy, in report order.
     pub strategies: Vec<Facts>,
     /// Bytes on the wire.
@@ -117,13 +122,15 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
     valid.sort_by_key(|s| std::cmp::Reverse((contenders(s), s.name.to_owned())));
     let declared = declared(&valid);
     let none = valid.iter().find(|s| s.derived.none_cpu_ns.is_some());
+    let strategies: Vec<Facts> = declared.into_iter().map(|d| facts(&valid, d)).collect();
+    // Of one record: a strategy that only another one measured says nothing of its rates.
+    let of_first =
+        valid.first().map(|s| strategies.iter().map(|f| rates::points(s, &f.declared.id)));
     Figures {
         records: valid.iter().map(|s| s.name.to_owned()).collect(),
-        none_cpu_ns: none.and_then(|s| s.derived.none_cpu_ns),
-        rate_per_node: none
-            .and_then(|s| s.run.plan.as_ref())
-            .map_or(0.0, |plan| plan.rate_per_second as f64),
-        strategies: declared.into_iter().map(|d| facts(&valid, d)).collect(),
+        none_by_rate: none.map(|s| rates::floor(s)).unwrap_or_default(),
+        idle_law: of_first.and_then(|all| rates::idle_law(&all.collect::<Vec<_>>())),
+        strategies,
         wire: Wire::of(&valid),
         distance_law: valid.iter().find_map(|s| distance_law(s.derived)),
         compared: valid.first().map(|s| compared(s.derived)).unwrap_or_default(),
@@ -174,6 +181,7 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
         let pointer = format!("/arms/{at}/cpu_above_none_ns");
         Some(figure(s, s.derived.arms[at].cpu_above_none_ns?, &pointer))
     });
+    let by_rate = sources.iter().map(|s| rates::points(s, &id)).find(|points| !points.is_empty());
     let p50_ns = first(&|s| {
         let at = arm_of(s)?;
         let row = s.derived.arms[at].latency.iter().position(|p| p.permille == 500)?;
@@ -201,6 +209,7 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
     let carrier = sources.iter().find_map(|s| s.run.arms.iter().find(|arm| arm.id == id));
     Facts {
         cpu_ns,
+        cpu_by_rate: by_rate.unwrap_or_default(),
         store_share: store_share.unwrap_or(0.0),
         commands,
         p50_ns,
@@ -243,7 +252,8 @@ pub(super) fn commands_of(arm: &ArmResult) -> Option<f64> {
     (arm.requests > 0).then(|| counted / arm.requests as f64)
 }
 
-fn figure(source: &Source<'_>, is: Estimate, pointer: &str) -> Figure {
+/// The figure at that pointer.
+pub(super) fn figure(source: &Source<'_>, is: Estimate, pointer: &str) -> Figure {
     let is = Interval { value: is.value, low: is.low, high: is.high };
     Figure { is, row: format!("{}#{pointer}", source.name) }
 }

@@ -91,15 +91,23 @@ fn crossing(
     }
     let is_kept =
         |value: f64| choose(figures, &workload.with(input, value)).as_deref() == Some(choice);
+    let has_price = |workload: &Workload| {
+        rank_briefly(figures, workload).first().is_some_and(|best| best.monthly.is_some())
+    };
     let now = given.unwrap_or(start);
     if choose(figures, workload).as_deref() != Some(choice) {
         // With the figures at these ends another one is chosen as things are.
         return Some(now);
     }
+    let priced = has_price(workload);
     let mut kept = now;
     for n in 0..=STEPS {
         let wanted = start * if up { STEP.powi(n) } else { STEP.powi(-n) };
         let value = wanted.clamp(low, high);
+        // Where no price was measured any more, nothing is compared.
+        if priced && !has_price(&workload.with(input, value)) {
+            return None;
+        }
         if is_kept(value) {
             kept = value;
             if value != wanted {
@@ -129,7 +137,9 @@ pub fn shaded(figures: &Figures, choice: &str, is_worst: bool) -> Figures {
 }
 
 fn shade(facts: &mut Facts, high: bool) {
-    for figure in [&mut facts.cpu_ns, &mut facts.p50_ns].into_iter().flatten() {
+    let by_rate = facts.cpu_by_rate.iter_mut().map(|point| &mut point.cpu_ns);
+    let others = [&mut facts.cpu_ns, &mut facts.p50_ns].into_iter().flatten();
+    for figure in others.chain(by_rate) {
         figure.is.value = if high { figure.is.high } else { figure.is.low };
     }
 }

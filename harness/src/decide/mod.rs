@@ -7,10 +7,12 @@
 
 pub mod choice;
 pub mod constraints;
+mod cpu;
 pub mod figures;
 pub mod flip;
 pub mod model;
 pub mod predict;
+pub mod rates;
 pub mod resample;
 pub mod wire;
 pub mod workload;

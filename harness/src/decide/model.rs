@@ -5,6 +5,7 @@
 //! the command that measures it; nothing is guessed.
 
 use super::constraints;
+use super::cpu::{behind, is_cache, misses, processors};
 use super::figures::{Facts, Figure, Figures};
 use super::resample::added_p99_ns;
 use super::workload::Workload;
@@ -59,108 +60,10 @@ pub fn assess(figures: &Figures, facts: &Facts, workload: &Workload, is_brief: b
 }
 
 /// Records the row of a figure that is used, and hands it over.
-fn used(figure: Option<&Figure>, found: &mut Assessment) -> Option<Interval> {
+pub(super) fn used(figure: Option<&Figure>, found: &mut Assessment) -> Option<Interval> {
     let figure = figure?;
     found.row(&figure.row);
     Some(figure.is)
-}
-
-/// How many of the requests a cache of verdicts does not answer: what a client asks within a period
-/// is spread over the nodes at random, and the first on each node misses.
-fn misses(workload: &Workload) -> f64 {
-    let steady = workload.requests_per_second / workload.sessions.max(1.0);
-    let (b, n) = (workload.burst + steady * workload.period_s, workload.nodes);
-    (n * (1.0 - (1.0 - 1.0 / n).powf(b)) / b).clamp(0.0, 1.0)
-}
-
-/// Whether verdicts are believed for a period: a request may cost a lookup or nothing. What is kept
-/// until the store says otherwise is not of that kind.
-fn is_cache(facts: &Facts) -> bool {
-    let declared = &facts.declared;
-    let by_time = declared.lag_law.as_deref() == Some("uniform");
-    declared.redis_cached && declared.family == "session" && by_time
-}
-
-/// Above this share of misses when it was measured, what a hit costs cannot be told.
-const MISSES_MAX: f64 = 0.5;
-
-/// CPU of one check: of a cache, a share of a hit and a share of its fallback.
-fn check(
-    figures: &Figures,
-    facts: &Facts,
-    workload: &Workload,
-    found: &mut Assessment,
-) -> Option<Interval> {
-    let own = used(facts.cpu_ns.as_ref(), found)?;
-    if !is_cache(facts) {
-        return Some(own);
-    }
-    let then = facts.commands.as_ref().map_or(0.0, |c| c.is.value);
-    if then > MISSES_MAX {
-        let percent = 100.0 * then;
-        found.law(|| format!("CPU as with {percent:.0} % of requests missing the cache"));
-        return Some(own);
-    }
-    let fallback = figures.fallback(facts)?;
-    let miss = used(fallback.cpu_ns.as_ref(), found)?;
-    // What it cost when it was measured was a mixture too, by the commands that it sent.
-    let hit = |measured: f64, miss: f64| ((measured - then * miss) / (1.0 - then)).max(0.0);
-    let m = misses(workload);
-    let percent = 100.0 * m;
-    found.law(|| format!("{percent:.0} % of requests miss the cache, by burst and nodes"));
-    Some(Interval {
-        value: (1.0 - m) * hit(own.value, miss.value) + m * miss.value,
-        low: (1.0 - m) * hit(own.low, miss.high) + m * miss.low,
-        high: (1.0 - m) * hit(own.high, miss.low) + m * miss.high,
-    })
-}
-
-/// The strategy whose cost a service behind the edge has: the same again, or that of the token
-/// which it verifies instead.
-fn behind<'f>(figures: &'f Figures, facts: &'f Facts) -> Option<&'f Facts> {
-    let Some(algorithm) = &facts.declared.hops_verify else { return Some(facts) };
-    figures.strategies.iter().find(|other| {
-        other.declared.family == "token"
-            && other.declared.algorithm.as_ref() == Some(algorithm)
-            && other.cpu_ns.is_some()
-    })
-}
-
-/// CPU of one check behind the edge.
-fn hop(figures: &Figures, facts: &Facts, own: Interval, found: &mut Assessment) -> Interval {
-    if facts.declared.hops_verify.is_none() {
-        return own;
-    }
-    let Some(inner) = behind(figures, facts) else { return own };
-    found.law(|| format!("inside, its token costs what `{}` does", inner.declared.id));
-    used(inner.cpu_ns.as_ref(), found).unwrap_or(own)
-}
-
-fn processors(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Assessment) {
-    let Some(edge) = check(figures, facts, workload, found) else {
-        found.lack(|| format!("CPU per request: {BY_RUN}"));
-        return;
-    };
-    let inside = hop(figures, facts, edge, found);
-    let request = edge.plus(inside.times(workload.internal_hops));
-    let rate = workload.requests_per_second;
-    found.cpu_ns = Some(request);
-    found.cores = Some(request.times(rate / 1e9 / workload.utilisation));
-    let floor = figures.none_cpu_ns.unwrap_or(0.0) * (1.0 + workload.internal_hops);
-    let rest = workload.application_ms * 1e6 + floor;
-    let share = |ns: f64| 100.0 * ns / (ns + rest);
-    found.share_percent = Some(Interval {
-        value: share(request.value),
-        low: share(request.low),
-        high: share(request.high),
-    });
-    let per_node = rate * (1.0 + workload.internal_hops) / workload.nodes;
-    if per_node < figures.rate_per_node * 0.9 || per_node > figures.rate_per_node * 1.1 {
-        found.laws.push(format!(
-            "CPU per request as at {:.0}/s on a node; here it is {per_node:.0}/s",
-            figures.rate_per_node
-        ));
-    }
 }
 
 fn operations(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Assessment) {

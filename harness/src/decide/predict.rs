@@ -5,6 +5,7 @@
 //! only one point is known, is not.
 
 use super::figures::{Source, commands_of};
+use super::rates::{self, At};
 use crate::os::affinity::Layout;
 use crate::plan::Plan;
 use crate::record::derived::{Derived, Estimate};
@@ -17,7 +18,10 @@ type Point = (f64, Estimate);
 /// Predicts what `plan` will measure of its strategies.
 #[must_use]
 pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Vec<Prediction> {
-    let valid: Vec<&Source<'_>> = sources.iter().filter(|s| s.derived.withheld.is_none()).collect();
+    let mut valid: Vec<&Source<'_>> =
+        sources.iter().filter(|s| s.derived.withheld.is_none()).collect();
+    // The latest first: machines change.
+    valid.sort_by_key(|s| std::cmp::Reverse(s.run.run.started_utc.clone()));
     let mut rows = Vec::new();
     for strategy in strategies {
         let rate = plan.rate_per_second;
@@ -80,44 +84,21 @@ fn row(
     }
 }
 
-/// CPU at the rates that a record measured in an open loop, woken exactly, unpinned: its own, and
-/// those of its regimes.
-fn cpu_points(derived: &Derived, own_rate: u64, strategy: &str) -> Vec<Point> {
-    let mut points = Vec::new();
-    let own = derived.arms.iter().find(|arm| arm.arm == strategy && arm.role == Role::Contender);
-    if let Some(cpu) = own.and_then(|arm| arm.cpu_above_none_ns) {
-        points.push(((own_rate as f64).ln(), cpu));
-    }
-    for regime in &derived.regimes {
-        let is_plain = regime.mode == "open"
-            && regime.mix.is_none()
-            && regime.pacing == "exact"
-            && regime.layout == "unpinned"
-            && regime.protocol == "http/1.1"
-            && regime.rate_per_second != own_rate;
-        let arm = regime.arms.iter().find(|arm| arm.arm == strategy).filter(|_| is_plain);
-        if let Some(cpu) = arm.and_then(|arm| arm.cpu_above_none_ns) {
-            points.push(((regime.rate_per_second as f64).ln(), cpu));
-        }
-    }
-    points
-}
-
 fn cpu_at_rate(
     sources: &[&Source<'_>],
     strategy: &str,
     (condition, rate): (&str, u64),
 ) -> Option<Prediction> {
     sources.iter().find_map(|source| {
-        let own_rate = source.run.plan.as_ref()?.rate_per_second;
-        let mut points = cpu_points(source.derived, own_rate, strategy);
-        let (is, [from, to]) = between(&mut points, (rate as f64).ln())?;
+        let points = rates::points(source, strategy);
+        let At::Between(a, b, share) = rates::at(&points, rate as f64)? else { return None };
+        // One point is no line.
+        let cpu = At::Between(a, b, share).cpu_ns().filter(|_| points.len() > 1)?;
         let by = format!(
             "a line over the logarithm of the rate, from {:.0} to {:.0}/s, in {}",
-            from.exp(),
-            to.exp(),
-            source.name
+            a.per_second, b.per_second, source.name
         );
+        let is = Estimate { value: cpu.value, low: cpu.low, high: cpu.high, n: 0 };
         Some(row((condition, rate), strategy, "cpu-above-none-ns", is, by))
     })
 }

@@ -212,6 +212,13 @@ pub const NUMBERS: [(&str, f64, f64); 16] = [
 ];
 
 impl Workload {
+    /// Requests that one node verifies per second: those from outside, and those that they cause
+    /// inside.
+    #[must_use]
+    pub fn per_node(&self) -> f64 {
+        self.requests_per_second * (1.0 + self.internal_hops) / self.nodes
+    }
+
     /// Reads a workload of TOML.
     ///
     /// # Errors

@@ -127,3 +127,53 @@ impl Regimes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Profile, expand};
+
+    #[test]
+    fn a_condition_has_its_own_arms_and_slots() {
+        let plan = Plan::shipped(Profile::Rates).unwrap();
+        let (all, regimes) = (expand(&plan, &[]).unwrap(), plan.regimes.as_ref().unwrap());
+        let ids = |regime: &RegimePlan| -> Vec<String> {
+            regimes.pick(regime, &all).into_iter().map(|arm| arm.record.id).collect()
+        };
+        let every = regimes.each.iter().find(|regime| regime.arms.is_none()).unwrap();
+        let few = regimes.each.iter().find(|regime| regime.arms.is_some()).unwrap();
+        assert!(ids(every).len() > ids(few).len() && ids(few).len() > 2);
+        for id in ["none", "none+aa"] {
+            assert!(ids(few).iter().any(|own| own == id), "{:?}", ids(few));
+        }
+        assert!(!ids(every).iter().any(|id| id == "none+ping"), "a control is no contender");
+        assert_eq!(regimes.under(&plan, every).slot_ms, every.slot_ms.unwrap());
+        assert_eq!(regimes.under(&plan, every).rate_per_second, every.rate_per_second.unwrap());
+    }
+
+    #[test]
+    fn what_is_used_up_by_being_used_is_not_prepared_once_a_block() {
+        let plan = Plan::shipped(Profile::Rates).unwrap();
+        let (all, regimes) = (expand(&plan, &[]).unwrap(), plan.regimes.as_ref().unwrap());
+        let used_up = |regime: &RegimePlan| {
+            regimes.pick(regime, &all).iter().filter(|arm| arm.is_used_up()).count()
+        };
+        let mut regime = regimes.each[0].clone();
+        assert!(used_up(&regime) >= 2);
+        regime.http2_connections = Some(1);
+        assert_eq!(used_up(&regime), 0);
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let (_, text) = Profile::Rates.source();
+        for (from, to, word) in [
+            ("slot_ms = 800", "slot_ms = 1", "slot_ms"),
+            ("rate_per_second = 60", "rate_per_second = 1", "rate_per_second"),
+            ("arms = \"all\"", "arms = \"some\"", "some"),
+        ] {
+            let error = Plan::parse("p", &text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

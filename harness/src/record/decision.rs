@@ -46,6 +46,13 @@ impl Interval {
     }
 }
 
+/// Two checks of one kind rest on the same.
+fn once(all: &mut Vec<String>, one: String) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
+}
+
 /// How long a credential that was taken back goes on working, seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lag {
@@ -102,21 +109,21 @@ impl Assessment {
     /// Says by which law a figure is carried.
     pub fn law(&mut self, law: impl FnOnce() -> String) {
         if !self.is_brief {
-            self.laws.push(law());
+            once(&mut self.laws, law());
         }
     }
 
     /// Says what is not known.
     pub fn lack(&mut self, what: impl FnOnce() -> String) {
         if !self.is_brief {
-            self.missing.push(what());
+            once(&mut self.missing, what());
         }
     }
 
     /// Says which row is used.
     pub fn row(&mut self, row: &str) {
         if !self.is_brief {
-            self.rows.push(row.to_owned());
+            once(&mut self.rows, row.to_owned());
         }
     }
 }

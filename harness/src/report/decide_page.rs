@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::chart::Chart;
-use super::format::list;
+use super::format::{count, list};
 use super::page::{Page, Section, Table};
 use super::results::figure;
 use super::template;
@@ -108,14 +108,20 @@ fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {
             list(&names),
             shares.len()
         )],
-        items: vec![format!(
-            "CPU is measured at {:.0} requests per second on one node above no authentication; \
-             what else is carried beyond the measurements, by which law, `authbench decide \
-             --explain` says for each figure.",
-            figures.rate_per_node
-        )],
+        items: vec![measured_at(figures)],
         ..Section::default()
     }
+}
+
+fn measured_at(figures: &Figures) -> String {
+    let rates: Vec<String> =
+        figures.none_by_rate.iter().map(|point| count(point.per_second as u64)).collect();
+    format!(
+        "CPU above no authentication is measured at {} requests per second on one node; between \
+         them it is interpolated, above them nothing is said. What is carried beyond the \
+         measurements, by which law, `authbench decide --explain` says for each figure.",
+        list(&rates)
+    )
 }
 
 fn cases(decisions: &[(Workload, Decision)]) -> Section {

@@ -74,7 +74,8 @@ fn loaded(input: &Input<'_>) -> Vec<Part> {
         ),
         part("latency", "Latency", vec![tables::latency(input)]),
         part("regimes", "Other rates, saturation, other processors", vec![tables::regimes(input)])
-            .led_by(tables::layouts(input).join(" ")),
+            .led_by(tables::layouts(input).join(" "))
+            .drawn_as("rates"),
         part("predictions", "Predicted, then measured", vec![prediction_table::table(input)])
             .led_by(prediction_table::in_short(input)),
         part("counts", "Counted", vec![tables::counts(input)]),

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod micro;
 mod overhead;
 mod parts;
+mod rates;
 mod reject;
 pub mod revocation;
 pub mod rows;
@@ -112,6 +113,7 @@ pub fn all(input: &Input<'_>) -> anyhow::Result<Vec<Chart>> {
         headline::chart(input)?,
         cpu::chart(input)?,
         latency::chart(input)?,
+        rates::chart(input)?,
         micro::chart(input)?,
         algorithms::verify(input)?,
         algorithms::issue(input)?,

@@ -1,0 +1,170 @@
+//! Processors: what one check costs at the rate of the workload's nodes, and all of a request's.
+
+use super::figures::{Facts, Figures};
+use super::model::used;
+use super::rates::{self, At, IdleLaw};
+use super::workload::Workload;
+use crate::record::decision::{Assessment, Interval};
+
+/// How many of the requests a cache of verdicts does not answer: what a client asks within a period
+/// is spread over the nodes at random, and the first on each node misses.
+pub(super) fn misses(workload: &Workload) -> f64 {
+    let steady = workload.requests_per_second / workload.sessions.max(1.0);
+    let (b, n) = (workload.burst + steady * workload.period_s, workload.nodes);
+    (n * (1.0 - (1.0 - 1.0 / n).powf(b)) / b).clamp(0.0, 1.0)
+}
+
+/// Whether verdicts are believed for a period: a request may cost a lookup or nothing. What is kept
+/// until the store says otherwise is not of that kind.
+pub(super) fn is_cache(facts: &Facts) -> bool {
+    let declared = &facts.declared;
+    let by_time = declared.lag_law.as_deref() == Some("uniform");
+    declared.redis_cached && declared.family == "session" && by_time
+}
+
+/// Above this share of misses when it was measured, what a hit costs cannot be told.
+const MISSES_MAX: f64 = 0.5;
+
+/// CPU of one check at the rate of the workload's nodes. Above the highest measured rate nothing is
+/// said, below the lowest only by the law that was checked.
+fn at_rate(
+    figures: &Figures,
+    facts: &Facts,
+    workload: &Workload,
+    found: &mut Assessment,
+) -> Option<Interval> {
+    let per_node = workload.per_node();
+    let measure = "authbench run --profile rates";
+    let Some(at) = rates::at(&facts.cpu_by_rate, per_node) else {
+        found.lack(|| format!("CPU per request: {measure}"));
+        return None;
+    };
+    match (at, &figures.idle_law) {
+        (At::Between(a, b, _), _) => {
+            found.row(&a.cpu_ns.row);
+            found.row(&b.cpu_ns.row);
+        }
+        (At::Below(point), Some(law)) => {
+            found.row(&point.cpu_ns.row);
+            found.law(|| idle_law(law, point.per_second, per_node));
+            return Some(law.around(point.cpu_ns.is));
+        }
+        (At::Below(point), None) => {
+            found.lack(|| {
+                format!(
+                    "CPU per request at {per_node:.0}/s on a node: measured from {:.0}/s on, and \
+                     no law reaches further down: {measure}",
+                    point.per_second
+                )
+            });
+            return None;
+        }
+        (At::Above(point), _) => {
+            found.lack(|| {
+                format!(
+                    "CPU per request at {per_node:.0}/s on a node: measured up to {:.0}/s, and no \
+                     law reaches further: more nodes, or {measure}",
+                    point.per_second
+                )
+            });
+        }
+    }
+    at.cpu_ns()
+}
+
+fn idle_law(law: &IdleLaw, from: f64, per_node: f64) -> String {
+    let beyond = if per_node < law.lowest { ", and here it is lower" } else { "" };
+    format!(
+        "below {from:.0}/s on a node CPU per request stays: checked at {} points down to {:.0}/s, to \
+         {:.1} µs or {:.0} %{beyond}",
+        law.points,
+        law.lowest,
+        law.error_ns / 1e3,
+        law.error_percent
+    )
+}
+
+/// CPU of one check: of a cache, a share of a hit and a share of its fallback. What a hit costs is
+/// taken from the record's own rate, at which most requests were hits: it asks and wakes nobody.
+fn check(
+    figures: &Figures,
+    facts: &Facts,
+    workload: &Workload,
+    found: &mut Assessment,
+) -> Option<Interval> {
+    if !is_cache(facts) {
+        return at_rate(figures, facts, workload, found);
+    }
+    let then = facts.commands.as_ref().map_or(0.0, |c| c.is.value);
+    if then > MISSES_MAX {
+        let percent = 100.0 * then;
+        found.law(|| format!("CPU as with {percent:.0} % of requests missing the cache"));
+        return at_rate(figures, facts, workload, found);
+    }
+    let fallback = figures.fallback(facts)?;
+    let own = used(facts.cpu_ns.as_ref(), found)?;
+    let asked = used(fallback.cpu_ns.as_ref(), found)?;
+    let miss = at_rate(figures, fallback, workload, found)?;
+    // What it cost when it was measured was a mixture too, by the commands that it sent.
+    let hit = |measured: f64, miss: f64| ((measured - then * miss) / (1.0 - then)).max(0.0);
+    let m = misses(workload);
+    let percent = 100.0 * m;
+    found.law(|| format!("{percent:.0} % of requests miss the cache, by burst and nodes"));
+    Some(Interval {
+        value: (1.0 - m) * hit(own.value, asked.value) + m * miss.value,
+        low: (1.0 - m) * hit(own.low, asked.high) + m * miss.low,
+        high: (1.0 - m) * hit(own.high, asked.low) + m * miss.high,
+    })
+}
+
+/// The strategy whose cost a service behind the edge has: the same again, or that of the token
+/// which it verifies instead.
+pub(super) fn behind<'f>(figures: &'f Figures, facts: &'f Facts) -> Option<&'f Facts> {
+    let Some(algorithm) = &facts.declared.hops_verify else { return Some(facts) };
+    figures.strategies.iter().find(|other| {
+        other.declared.family == "token"
+            && other.declared.algorithm.as_ref() == Some(algorithm)
+            && other.cpu_ns.is_some()
+    })
+}
+
+/// CPU of one check behind the edge.
+fn hop(
+    figures: &Figures,
+    facts: &Facts,
+    own: Interval,
+    workload: &Workload,
+    found: &mut Assessment,
+) -> Interval {
+    if facts.declared.hops_verify.is_none() {
+        return own;
+    }
+    let Some(inner) = behind(figures, facts) else { return own };
+    found.law(|| format!("inside, its token costs what `{}` does", inner.declared.id));
+    at_rate(figures, inner, workload, found).unwrap_or(own)
+}
+
+pub(super) fn processors(
+    figures: &Figures,
+    facts: &Facts,
+    workload: &Workload,
+    found: &mut Assessment,
+) {
+    let Some(edge) = check(figures, facts, workload, found) else {
+        return;
+    };
+    let inside = hop(figures, facts, edge, workload, found);
+    let request = edge.plus(inside.times(workload.internal_hops));
+    let rate = workload.requests_per_second;
+    found.cpu_ns = Some(request);
+    found.cores = Some(request.times(rate / 1e9 / workload.utilisation));
+    let floor = rates::at(&figures.none_by_rate, workload.per_node()).and_then(|at| at.cpu_ns());
+    let floor = floor.map_or(0.0, |ns| ns.value) * (1.0 + workload.internal_hops);
+    let rest = workload.application_ms * 1e6 + floor;
+    let share = |ns: f64| 100.0 * ns / (ns + rest);
+    found.share_percent = Some(Interval {
+        value: share(request.value),
+        low: share(request.low),
+        high: share(request.high),
+    });
+}

@@ -1,0 +1,223 @@
+//! What a request costs at a rate, from the rates that were measured.
+//!
+//! Between two measured rates it is read off a straight line over the logarithm of the rate. Below
+//! the lowest it stays as it is there: whoever sleeps between any two requests finds everything cold
+//! sooner or later, and then it cannot get colder. How far that is from what was measured lower
+//! still widens the interval. Above the highest nothing is said: there processes stop sleeping, and
+//! how soon they do was not measured.
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::{Figure, Source, figure};
+use crate::record::decision::Interval;
+use crate::record::derived::{Estimate, RegimeResult};
+use crate::record::run::Role;
+
+/// A rate is taken for a measured one within this part of it.
+const SAME: f64 = 1.1;
+
+/// CPU at one rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RatePoint {
+    /// Requests per second on one server.
+    pub per_second: f64,
+    /// CPU per request, nanoseconds.
+    #[serde(flatten)]
+    pub cpu_ns: Figure,
+}
+
+/// Where a rate lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum At<'p> {
+    /// Between these two, at that share of the way; the same one twice on a measured one.
+    Between(&'p RatePoint, &'p RatePoint, f64),
+    /// Below the lowest, which is this.
+    Below(&'p RatePoint),
+    /// Above the highest, which is this.
+    Above(&'p RatePoint),
+}
+
+/// Where `per_second` lies among `points`, which ascend; nothing without any.
+#[must_use]
+pub fn at(points: &[RatePoint], per_second: f64) -> Option<At<'_>> {
+    let (first, last) = (points.first()?, points.last()?);
+    if per_second > last.per_second * SAME {
+        return Some(At::Above(last));
+    }
+    if per_second >= last.per_second {
+        return Some(At::Between(last, last, 0.0));
+    }
+    if per_second < first.per_second / SAME {
+        return Some(At::Below(first));
+    }
+    let upper = points.iter().position(|point| point.per_second > per_second)?;
+    let (a, b) = (&points[upper.saturating_sub(1)], &points[upper]);
+    let whole = (b.per_second / a.per_second).ln();
+    let share = if whole > 0.0 { (per_second / a.per_second).ln() / whole } else { 0.0 };
+    Some(At::Between(a, b, share.clamp(0.0, 1.0)))
+}
+
+impl At<'_> {
+    /// The CPU there; nothing above the highest.
+    #[must_use]
+    pub fn cpu_ns(&self) -> Option<Interval> {
+        match self {
+            Self::Above(_) => None,
+            Self::Below(point) => Some(point.cpu_ns.is),
+            Self::Between(a, b, share) => {
+                let (a, b) = (a.cpu_ns.is, b.cpu_ns.is);
+                Some(a.times(1.0 - share).plus(b.times(*share)))
+            }
+        }
+    }
+}
+
+/// Whether a condition differs from the plan's own in its rate alone.
+#[must_use]
+pub fn is_plain(regime: &RegimeResult) -> bool {
+    regime.mode == "open"
+        && regime.mix.is_none()
+        && regime.pacing == "exact"
+        && regime.layout == "unpinned"
+        && regime.protocol == "http/1.1"
+}
+
+/// CPU above `none` of the strategy's usual arm at each rate that a record measured in an open
+/// loop, woken exactly, unpinned; ascending.
+#[must_use]
+pub fn points(source: &Source<'_>, strategy: &str) -> Vec<RatePoint> {
+    let Some(own_rate) = source.run.plan.as_ref().map(|plan| plan.rate_per_second) else {
+        return Vec::new();
+    };
+    let derived = source.derived;
+    let point = |rate: u64, is: Option<Estimate>, pointer: String| {
+        Some(RatePoint { per_second: rate as f64, cpu_ns: figure(source, is?, &pointer) })
+    };
+    let own = derived.arms.iter().position(|a| a.arm == strategy && a.role == Role::Contender);
+    let mut found: Vec<RatePoint> = own
+        .and_then(|i| {
+            let pointer = format!("/arms/{i}/cpu_above_none_ns");
+            point(own_rate, derived.arms[i].cpu_above_none_ns, pointer)
+        })
+        .into_iter()
+        .collect();
+    for (r, regime) in derived.regimes.iter().enumerate() {
+        if !is_plain(regime) || regime.rate_per_second == own_rate {
+            continue;
+        }
+        let Some(i) = regime.arms.iter().position(|arm| arm.arm == strategy) else { continue };
+        let pointer = format!("/regimes/{r}/arms/{i}/cpu_above_none_ns");
+        found.extend(point(regime.rate_per_second, regime.arms[i].cpu_above_none_ns, pointer));
+    }
+    found.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    found
+}
+
+/// CPU of `none` at each of those rates.
+#[must_use]
+pub fn floor(source: &Source<'_>) -> Vec<RatePoint> {
+    let Some(plan) = &source.run.plan else { return Vec::new() };
+    let point = |rate: u64, ns: Option<f64>, pointer: String| {
+        let is = Interval::exactly(ns?);
+        let row = format!("{}#{pointer}", source.name);
+        Some(RatePoint { per_second: rate as f64, cpu_ns: Figure { is, row } })
+    };
+    let own = point(plan.rate_per_second, source.derived.none_cpu_ns, "/none_cpu_ns".into());
+    let regimes = source.derived.regimes.iter().enumerate();
+    let others = regimes
+        .filter(|(_, regime)| is_plain(regime) && regime.rate_per_second != plan.rate_per_second)
+        .filter_map(|(r, regime)| {
+            let pointer = format!("/regimes/{r}/none_cpu_ns");
+            point(regime.rate_per_second, regime.none_cpu_ns, pointer)
+        });
+    let mut found: Vec<RatePoint> = own.into_iter().chain(others).collect();
+    found.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    found
+}
+
+/// Below the lowest rate at which every strategy was measured the cost stays: what that was checked
+/// on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IdleLaw {
+    /// The lowest rate at which every strategy was measured, per second.
+    pub from: f64,
+    /// Points below it that were held against the one at it.
+    pub points: usize,
+    /// The lowest rate checked, per second.
+    pub lowest: f64,
+    /// The largest difference between law and measurement, nanoseconds: a share of what costs next
+    /// to nothing would say nothing.
+    pub error_ns: f64,
+    /// The same, per cent of what the dearest of the strategies checked costs there.
+    pub error_percent: f64,
+}
+
+impl IdleLaw {
+    /// What it says of a strategy that costs `lowest` at its lowest rate: the same, with the largest
+    /// difference that was seen on both sides.
+    #[must_use]
+    pub fn around(&self, lowest: Interval) -> Interval {
+        Interval {
+            value: lowest.value,
+            low: lowest.low - self.error_ns,
+            high: lowest.high + self.error_ns,
+        }
+    }
+}
+
+/// Checks it on the strategies that were measured lower than the others; nothing below three points.
+#[must_use]
+pub fn idle_law(all: &[Vec<RatePoint>]) -> Option<IdleLaw> {
+    let from = all.iter().filter_map(|points| Some(points.first()?.per_second)).fold(0.0, f64::max);
+    let mut law =
+        IdleLaw { from, points: 0, lowest: f64::INFINITY, error_ns: 0.0, error_percent: 0.0 };
+    let mut dearest: f64 = 0.0;
+    for points in all {
+        let Some(held) = points.iter().find(|point| point.per_second == from) else { continue };
+        for point in points.iter().filter(|point| point.per_second < from) {
+            law.points += 1;
+            law.lowest = law.lowest.min(point.per_second);
+            law.error_ns = law.error_ns.max((point.cpu_ns.is.value - held.cpu_ns.is.value).abs());
+            dearest = dearest.max(held.cpu_ns.is.value);
+        }
+    }
+    law.error_percent = 100.0 * law.error_ns / dearest;
+    (law.points >= 3 && dearest > 0.0).then_some(law)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(per_second: f64, value: f64) -> RatePoint {
+        let is = Interval { value, low: value - 1.0, high: value + 2.0 };
+        RatePoint { per_second, cpu_ns: Figure { is, row: String::new() } }
+    }
+
+    #[test]
+    fn it_goes_straight_between_rates_and_refuses_above_them() {
+        let points = [point(10.0, 40.0), point(100.0, 20.0), point(10_000.0, 0.0)];
+        let value = |rate: f64| at(&points, rate).unwrap().cpu_ns().map(|cpu| cpu.value);
+        assert_eq!([10.0, 100.0, 1_000.0, 10_000.0].map(value), [40.0, 20.0, 10.0, 0.0].map(Some));
+        let half = at(&points, 1_000.0).unwrap().cpu_ns().unwrap();
+        assert_eq!((half.low, half.high), (9.0, 12.0));
+        // A tenth above the highest is the highest; more is not measured.
+        assert_eq!(value(10_900.0), Some(0.0));
+        assert_eq!(value(11_100.0), None);
+        // Below the lowest it stays.
+        assert_eq!(value(0.1), Some(40.0));
+        assert!(matches!(at(&points, 0.1), Some(At::Below(_))));
+        assert!(matches!(at(&points, 9.5), Some(At::Between(..))));
+        assert_eq!(at(&[], 1.0), None);
+    }
+
+    #[test]
+    fn the_law_below_is_what_the_lower_points_differ_by() {
+        let low = |at_20: f64| vec![point(20.0, at_20), point(60.0, 50.0), point(250.0, 40.0)];
+        let high = vec![point(60.0, 90.0), point(250.0, 70.0)];
+        let law = idle_law(&[low(51.0), low(48.0), low(50.0), high.clone()]).unwrap();
+        assert_eq!((law.from, law.points, law.lowest), (60.0, 3, 20.0));
+        assert_eq!((law.error_ns, law.error_percent), (2.0, 4.0));
+        assert_eq!(idle_law(&[low(51.0), low(48.0), high]), None, "two points are no check");
+    }
+}
