@@ -12,7 +12,9 @@ use crate::bounded::Bounded;
 use crate::clock::Clock;
 use crate::error::{BuildError, Outage};
 use crate::identity::{SubjectId, UnixTime};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
+use crate::strategy::contract::{
+    Deps, Faults, RedisCommands, Remembers, Revocation, Scope, StoreKind,
+};
 
 /// `S`, which takes logouts back at once, behind a cache that does so within [`Cached::LIFE`].
 ///
@@ -56,6 +58,7 @@ impl<S: SessionStore> SessionStore for Cached<S> {
     // What is cached is good for as long as is promised; from then on the store decides.
     const FAULTS: Faults = S::FAULTS;
     const REDIS: RedisCommands = RedisCommands { cached: true, ..S::REDIS };
+    const REMEMBERS: Remembers = Remembers::For(Self::LIFE, Self::ENTRIES);
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self {

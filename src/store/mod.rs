@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{BuildError, Outage};
 use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
 use crate::strategy::contract::{
-    Deps, Faults, RedisCommands, Renewal, Revocation, Scope, StoreKind,
+    Deps, Faults, RedisCommands, Remembers, Renewal, Revocation, Scope, StoreKind,
 };
 use crate::strategy::law::LagLaw;
 
@@ -171,6 +171,8 @@ pub trait SessionStore: Send + Sync + Sized + fmt::Debug + 'static {
     const REDIS: RedisCommands;
     /// How a use prolongs a session. Declared where it is not by a [`SessionStore::touch`].
     const RENEWAL: Renewal = Renewal::Sliding;
+    /// What a node remembers of sessions that it has loaded.
+    const REMEMBERS: Remembers = Remembers::Nothing;
 
     /// Opens the store.
     ///

@@ -180,6 +180,18 @@ impl RedisCommands {
     }
 }
 
+/// What a node remembers of credentials that it has judged, so that the next use of one there costs
+/// less than the first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Remembers {
+    /// Nothing: every use costs the same.
+    Nothing,
+    /// What was found, for so long, of so many credentials at most.
+    For(Duration, usize),
+    /// What was found, until the store says that it changed, of so many credentials at most.
+    UntilChanged(usize),
+}
+
 /// A store outside the process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StoreKind {
@@ -280,6 +292,8 @@ pub struct Properties {
     /// The algorithm of the token that services behind the edge verify instead of the credential;
     /// `None` where each of them judges the credential itself.
     pub hops_verify: Option<Algorithm>,
+    /// What a node remembers of credentials that it has judged.
+    pub remembers: Remembers,
 }
 
 impl Properties {

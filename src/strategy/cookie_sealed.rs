@@ -23,7 +23,7 @@ use crate::identity::{Principal, Scopes, SubjectId, TenantId, UnixTime};
 use crate::settings::Settings;
 use crate::store::{as_text, from_text};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, Uses,
 };
 use crate::token::key::{Algorithm, Key};
@@ -138,6 +138,7 @@ impl AuthStrategy for CookieSealed {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -36,6 +36,7 @@ impl<T: AccessTokens> AuthStrategy for Jwt<T> {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: T::REMEMBERS,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -12,8 +12,8 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::store::deny::{DenyList, Entry};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Scope, StoreKind,
-    Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, Remembers, Renewal, Revocation, Scope,
+    StoreKind, Uses,
 };
 use crate::strategy::law::LagLaw;
 use crate::token::{AccessTokens, NewToken, TokenId};
@@ -60,6 +60,7 @@ impl<T: AccessTokens, L: DenyList> AuthStrategy for JwtDenylist<T, L> {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     const LAG_LAW: LagLaw = LagLaw::named_or_of(L::LAG_LAW, &Self::PROPERTIES);

@@ -13,7 +13,7 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::store::redis::RedisHandle;
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId};
@@ -63,6 +63,7 @@ impl<T: AccessTokens> AuthStrategy for JwtVersion<T> {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

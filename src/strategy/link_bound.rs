@@ -18,7 +18,7 @@ use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::store::redis::RedisHandle;
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 
@@ -140,6 +140,7 @@ impl AuthStrategy for LinkBound {
         uses: Uses::Once,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -11,7 +11,7 @@ use crate::entropy::{Entropy, fresh};
 use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId};
@@ -41,6 +41,7 @@ impl<T: AccessTokens> AuthStrategy for LinkJwt<T> {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -17,7 +17,7 @@ use crate::store::redis::RedisHandle;
 use crate::store::redis::listed::{LIST, Listed, hex};
 use crate::store::{SessionKey, SessionRecord};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 
@@ -83,6 +83,7 @@ impl AuthStrategy for LinkRedis {
         uses: Uses::Once,
         counts_live: true,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -6,7 +6,7 @@ use crate::credential::{Credential, Grant, Secret};
 use crate::error::{AuthError, BuildError, Denial, Outage};
 use crate::identity::{Principal, SubjectId, UnixTime};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, Uses,
 };
 
@@ -31,6 +31,7 @@ impl AuthStrategy for NoAuthentication {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -26,7 +26,7 @@ use crate::store::SessionKey;
 use crate::store::redis::RedisHandle;
 use crate::store::redis::listed::{LIST, Listed, hex};
 use crate::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 use crate::token::{AccessTokens, NewToken, TokenId};
@@ -187,6 +187,7 @@ impl<T: AccessTokens> AuthStrategy for RefreshRotation<T> {
         uses: Uses::Many,
         counts_live: true,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

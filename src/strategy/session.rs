@@ -83,6 +83,7 @@ impl<S: SessionStore, const PART: u64> AuthStrategy for Session<S, PART> {
         uses: Uses::Many,
         counts_live: true,
         hops_verify: None,
+        remembers: S::REMEMBERS,
     };
 
     const LAG_LAW: LagLaw = LagLaw::named_or_of(S::LAG_LAW, &Self::PROPERTIES);

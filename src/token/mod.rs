@@ -17,7 +17,7 @@ use std::fmt;
 use crate::credential::Grant;
 use crate::error::{BuildError, Denial, Outage};
 use crate::identity::{Principal, UnixTime};
-use crate::strategy::contract::Deps;
+use crate::strategy::contract::{Deps, Remembers};
 use key::Algorithm;
 
 /// A token's own name, claim `jti` (RFC 7519 section 4.1.7): 128 random bits, written as 22
@@ -64,6 +64,8 @@ pub struct Verified {
 pub trait AccessTokens: Send + Sync + Sized + 'static {
     /// The one algorithm its keys are pinned to.
     const ALGORITHM: Algorithm;
+    /// What is remembered of tokens that were verified.
+    const REMEMBERS: Remembers = Remembers::Nothing;
 
     /// Takes the algorithm's keys: the first signs, all verify.
     ///

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::credential::Grant;
 use crate::error::{BuildError, Denial, Outage};
 use crate::identity::UnixTime;
-use crate::strategy::contract::Deps;
+use crate::strategy::contract::{Deps, Remembers};
 
 /// `T`, asked once for each token.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ impl<T> VerifiedCache<T> {
 
 impl<T: AccessTokens> AccessTokens for VerifiedCache<T> {
     const ALGORITHM: Algorithm = T::ALGORITHM;
+    const REMEMBERS: Remembers = Remembers::For(Self::LIFE, Self::ENTRIES);
 
     fn build(deps: &Deps) -> Result<Self, BuildError> {
         Ok(Self {

@@ -13,7 +13,8 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::store::redis::sessions::RedisSessions;
 use authbench::store::{SessionKey, SessionRecord, SessionStore};
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, RedisCommands, Renewal, Revocation, Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, RedisCommands, Remembers, Renewal,
+    Revocation, Uses,
 };
 
 const LIFE: Duration = Duration::from_secs(1);
@@ -126,6 +127,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         uses: Uses::Many,
         counts_live: true,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

@@ -10,7 +10,7 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::store::SessionKey;
 use authbench::store::redis::RedisHandle;
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 use redis::cmd;
@@ -66,6 +66,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         uses: Uses::Once,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

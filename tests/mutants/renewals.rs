@@ -13,7 +13,7 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::settings::Settings;
 use authbench::store::redis::RedisHandle;
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 use authbench::token::algorithm::Hs256;
@@ -150,6 +150,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

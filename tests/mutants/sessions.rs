@@ -12,7 +12,7 @@ use authbench::store::redis::RedisHandle;
 use authbench::store::redis::sessions::RedisSessions;
 use authbench::store::{SessionKey, SessionRecord, SessionStore};
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Granularity, Properties, Renewal, Revocation, Uses,
+    AuthStrategy, Deps, Family, Granularity, Properties, Remembers, Renewal, Revocation, Uses,
 };
 use redis::cmd;
 
@@ -127,6 +127,7 @@ impl<F: Flaw> AuthStrategy for Mutant<F> {
         uses: Uses::Many,
         counts_live: true,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     };
 
     async fn build(deps: &Deps) -> Result<Self, BuildError> {

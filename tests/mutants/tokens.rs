@@ -16,7 +16,7 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::settings::Settings;
 use authbench::store::redis::RedisHandle;
 use authbench::strategy::contract::{
-    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Renewal,
+    AuthStrategy, Deps, Family, Faults, Granularity, Properties, RedisCommands, Remembers, Renewal,
     Revocation, Scope, StoreKind, Uses,
 };
 use authbench::token::key::{Algorithm, Key};
@@ -183,6 +183,7 @@ const fn properties(state: State, algorithm: Algorithm) -> Properties {
         uses: Uses::Many,
         counts_live: false,
         hops_verify: None,
+        remembers: Remembers::Nothing,
     }
 }
 

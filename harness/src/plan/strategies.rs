@@ -1,10 +1,10 @@
 //! What a strategy declares of itself, as it stands in records and in `authbench list`.
 
 use authbench::strategy::StrategyKind;
-use authbench::strategy::contract::{Family, Fault, FaultOutcome, Faults, Revocation};
+use authbench::strategy::contract::{Family, Fault, FaultOutcome, Faults, Remembers, Revocation};
 use authbench::strategy::law::LagLaw;
 
-use crate::record::run::{DeclaredFault, StrategyRecord};
+use crate::record::run::{DeclaredFault, Remembered, StrategyRecord};
 
 /// The record of one registered strategy.
 #[must_use]
@@ -44,8 +44,18 @@ pub fn record(kind: StrategyKind) -> StrategyRecord {
         uses: Some(properties.uses.name().into()),
         counts_logins: properties.counts_live,
         hops_verify: properties.hops_verify.map(|a| a.name().into()),
+        remembers: remembered(properties.remembers),
         faults: Fault::ALL.iter().map(|fault| declared(&properties.faults, *fault)).collect(),
     }
+}
+
+fn remembered(remembers: Remembers) -> Option<Remembered> {
+    let (for_ns, entries) = match remembers {
+        Remembers::Nothing => return None,
+        Remembers::For(life, entries) => (u64::try_from(life.as_nanos()).ok(), entries),
+        Remembers::UntilChanged(entries) => (None, entries),
+    };
+    Some(Remembered { for_ns, entries: entries as u64 })
 }
 
 fn declared(faults: &Faults, fault: Fault) -> DeclaredFault {

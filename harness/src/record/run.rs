@@ -314,9 +314,24 @@ pub struct StrategyRecord {
     /// The algorithm of the token that services behind the edge verify instead of the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hops_verify: Option<String>,
+    /// What a node remembers of credentials that it has judged; nothing where every use costs the
+    /// same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembers: Option<Remembered>,
     /// The declared outcome of each fault; empty in older records, which know the three above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<DeclaredFault>,
+}
+
+/// What a node remembers of credentials that it has judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remembered {
+    /// For how long, nanoseconds; nothing where it is until the store says that it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ns: Option<u64>,
+    /// Of how many credentials at most.
+    pub entries: u64,
 }
 
 /// What a strategy declares of one fault.

@@ -26,7 +26,9 @@ use crate::clock::Clock;
 use crate::error::{BuildError, Outage};
 use crate::identity::{SubjectId, UnixTime};
 use crate::store::{SessionKey, SessionRecord, SessionStore};
-use crate::strategy::contract::{Deps, Faults, RedisCommands, Revocation, Scope, StoreKind};
+use crate::strategy::contract::{
+    Deps, Faults, RedisCommands, Remembers, Revocation, Scope, StoreKind,
+};
 use crate::strategy::law::LagLaw;
 use link::{Keeper, Link};
 
@@ -96,6 +98,7 @@ impl SessionStore for TrackedSessions {
     /// Four signs of life a second, and the one that falls on the edge of it.
     const REDIS: RedisCommands =
         RedisCommands { cached: true, background_per_second: 5, ..RedisSessions::REDIS };
+    const REMEMBERS: Remembers = Remembers::UntilChanged(Self::ENTRIES);
 
     async fn open(deps: &Deps) -> Result<Self, BuildError> {
         let redis: RedisHandle = deps.redis()?;

@@ -164,6 +164,7 @@ fn strategy(truth: &Truth) -> StrategyRecord {
         uses: None,
         counts_logins: false,
         hops_verify: None,
+        remembers: None,
         faults: vec![],
     }
 }
