@@ -9,16 +9,22 @@ const authbench = (() => {
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
   const MISSES_MAX = 0.5, NODE_BYTES_MIN = 64;
-  function misses(w) {
+  const remembers = (f) => f.declared.remembers ?? null;
+  function misses(f, w) {
+    const r = remembers(f);
+    if (r === null) return 1;
     const steady = w.requests_per_second / Math.max(w.sessions, 1);
-    const b = w.burst + steady * w.period_s;
-    return clamp((w.nodes * (1 - Math.pow(1 - 1 / w.nodes, b))) / b, 0, 1);
+    const forever = (r.for_ns ?? null) === null;
+    const life = forever ? w.session_s
+      : f.declared.family === "session" ? w.period_s : r.for_ns / 1e9;
+    const b = w.burst + steady * life, n = w.nodes;
+    const first = (n * (1 - Math.pow(1 - 1 / n, b))) / b;
+    const wanted = Math.max(Math.min(w.sessions, (w.requests_per_second / n) * life), 1);
+    return clamp(1 - (1 - first) * Math.min(r.entries / wanted, 1), 0, 1);
   }
-  const isCache = (f) => Boolean(f.declared.redis_cached) && f.declared.family === "session"
-    && f.declared.lag_law === "uniform";
   const same = (a, b) => (a ?? null) === (b ?? null);
   const fallback = (figures, own) =>
-    figures.strategies.find((f) => !f.declared.redis_cached
+    figures.strategies.find((f) => !f.declared.redis_cached && remembers(f) === null
       && same(f.declared.family, own.declared.family)
       && same(f.declared.algorithm, own.declared.algorithm)
       && same(f.declared.store, own.declared.store) && f.cpu_ns);
@@ -42,14 +48,14 @@ const authbench = (() => {
   const atRate = (figures, f, w) => cpuAt(f.cpu_by_rate, perNode(w), figures.idle_law);
 
   function check(figures, f, w) {
-    if (!isCache(f)) return atRate(figures, f, w);
-    const then = f.commands ? f.commands.value : 0;
-    if (then > MISSES_MAX) return atRate(figures, f, w);
-    const other = fallback(figures, f);
-    if (!other || !f.cpu_ns) return null;
-    const own = f.cpu_ns, asked = other.cpu_ns, m = misses(w);
-    const miss = atRate(figures, other, w);
+    const r = remembers(f), then = f.commands ? f.commands.value : 0;
+    if (r === null || then > MISSES_MAX) return atRate(figures, f, w);
+    const other = fallback(figures, f), miss = other && atRate(figures, other, w);
     if (!miss) return null;
+    const forever = (r.for_ns ?? null) === null;
+    const own = forever ? atRate(figures, f, w) : f.cpu_ns;
+    const asked = forever ? miss : other.cpu_ns, m = misses(f, w);
+    if (!own) return null;
     const hit = (measured, away) => Math.max((measured - then * away) / (1 - then), 0);
     return {
       value: (1 - m) * hit(own.value, asked.value) + m * miss.value,
@@ -85,13 +91,15 @@ const authbench = (() => {
   function operations(figures, f, w, a) {
     let each = null;
     const store = f.declared.store ?? null;
-    if (isCache(f)) {
+    if (store === null) {
+      each = exactly(0);
+    } else if (remembers(f) !== null) {
       const other = fallback(figures, f);
-      each = other && other.commands ? map(other.commands, (x) => x * misses(w)) : null;
+      each = other && other.commands ? map(other.commands, (x) => x * misses(f, w)) : null;
     } else if (store === "redis") {
       each = f.commands ? map(f.commands, (x) => x) : null;
     } else {
-      each = exactly(store === null ? 0 : 1);
+      each = exactly(1);
     }
     if (!each) return;
     const hops = hopsVerify(f) !== null ? 0 : w.internal_hops;
@@ -105,17 +113,18 @@ const authbench = (() => {
     const store = f.declared.store ?? null;
     const checks = 1 + (hopsVerify(f) !== null ? 0 : w.internal_hops);
     if (store === null || store === "sqlite") return 0;
-    if (isCache(f)) return Math.round(misses(w) * checks);
+    if (remembers(f) !== null) return Math.round(misses(f, w) * checks);
     if (store === "redis") return checks * (f.commands ? Math.round(f.commands.value) : 1);
     return checks;
   }
 
   function latency(figures, f, w, a) {
-    const inner = behind(figures, f);
-    if (!f.p50_ns || !inner || !inner.p50_ns) return;
+    const missed = remembers(f) !== null && misses(f, w) > 0.5;
+    const usual = missed ? fallback(figures, f) ?? f : f, inner = behind(figures, usual);
+    if (!usual.p50_ns || !inner || !inner.p50_ns) return;
     const away = trips(f, w) * w.store_rtt_ms * 1e6;
     const inside = map(inner.p50_ns, (x) => Math.max(x, 0) * w.internal_hops + away);
-    a.latency_ns = plus(map(f.p50_ns, (x) => Math.max(x, 0)), inside);
+    a.latency_ns = plus(map(usual.p50_ns, (x) => Math.max(x, 0)), inside);
   }
 
   function lag(f, w) {

@@ -216,6 +216,7 @@ fn what_was_not_measured_is_said_and_not_guessed() {
     for facts in &mut figures.strategies {
         if facts.declared.store.as_deref() == Some("redis") {
             (facts.cpu_ns, facts.p50_ns, facts.commands) = (None, None, None);
+            facts.cpu_by_rate.clear();
         }
     }
     let workload = Workload::preset("single-web-app").unwrap();
@@ -259,5 +260,27 @@ fn a_rate_that_was_not_measured_has_no_price() {
             let there = workload.with(&flip.input, flip.at);
             assert!(there.per_node() <= highest * 1.1, "{name}: {flip:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_remembered_helps_as_far_as_there_is_room_and_time_for_it() {
+    let figures = figures();
+    let preset = Workload::preset("single-web-app").unwrap();
+    let cpu = |workload: &Workload, id: &str| {
+        let all = rank(&figures, workload);
+        all.into_iter().find(|a| a.strategy == id).unwrap().cpu_ns.unwrap().value
+    };
+    for (id, asks) in [
+        ("session-redis-tracked", "session-redis"),
+        ("session-redis-l1", "session-redis"),
+        ("jwt-verified-cache", "jwt-es256"),
+    ] {
+        // A hundred busy clients, and a crowd each of whom comes once.
+        let few = preset.with("sessions", 100.0).with("burst", 50.0);
+        let crowd = preset.with("sessions", 1e9).with("burst", 1.0);
+        assert!(cpu(&few, id) < 0.5 * cpu(&few, asks), "{id}");
+        let share = cpu(&crowd, id) / cpu(&crowd, asks);
+        assert!((0.99..=1.01).contains(&share), "{id}: {share}");
     }
 }

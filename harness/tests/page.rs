@@ -89,7 +89,7 @@ fn sliders_change_the_answer_as_the_model_says() {
     let mut answers = Vec::new();
     for (case, turned) in [
         ("single-web-app", &[][..]),
-        ("single-web-app", &[("store_rtt_ms", 70.0)]),
+        ("single-web-app", &[("application_ms", 0.05)]),
         ("mobile", &[]),
         ("mobile", &[("lag_limit_s", 100_000.0)]),
         ("public-api", &[("requests_per_second", 100.0)]),

@@ -6,20 +6,29 @@ use super::rates::{self, At, IdleLaw};
 use super::workload::Workload;
 use crate::record::decision::{Assessment, Interval};
 
-/// How many of the requests a cache of verdicts does not answer: what a client asks within a period
-/// is spread over the nodes at random, and the first on each node misses.
-pub(super) fn misses(workload: &Workload) -> f64 {
+/// How many of the requests find nothing remembered. What a client asks while it would be remembered
+/// is spread over the nodes at random, and the first on each node misses; and of those who come back
+/// as many are forgotten as there is no room for.
+pub(super) fn misses(facts: &Facts, workload: &Workload) -> f64 {
+    let Some(remembered) = &facts.declared.remembers else { return 1.0 };
     let steady = workload.requests_per_second / workload.sessions.max(1.0);
-    let (b, n) = (workload.burst + steady * workload.period_s, workload.nodes);
-    (n * (1.0 - (1.0 - 1.0 / n).powf(b)) / b).clamp(0.0, 1.0)
+    let life_s = match remembered.for_ns {
+        None => workload.session_s,
+        // A verdict on a session is believed as long as the reader lets it.
+        Some(_) if facts.declared.family == "session" => workload.period_s,
+        Some(ns) => ns as f64 / 1e9,
+    };
+    let (b, n) = (workload.burst + steady * life_s, workload.nodes);
+    let first = n * (1.0 - (1.0 - 1.0 / n).powf(b)) / b;
+    let met = workload.requests_per_second / n * life_s;
+    let wanted = workload.sessions.min(met).max(1.0);
+    let room = (remembered.entries as f64 / wanted).min(1.0);
+    (1.0 - (1.0 - first) * room).clamp(0.0, 1.0)
 }
 
-/// Whether verdicts are believed for a period: a request may cost a lookup or nothing. What is kept
-/// until the store says otherwise is not of that kind.
-pub(super) fn is_cache(facts: &Facts) -> bool {
-    let declared = &facts.declared;
-    let by_time = declared.lag_law.as_deref() == Some("uniform");
-    declared.redis_cached && declared.family == "session" && by_time
+/// Whether a use costs less than the first where the credential is remembered.
+pub(super) const fn is_cache(facts: &Facts) -> bool {
+    facts.declared.remembers.is_some()
 }
 
 /// Above this share of misses when it was measured, what a hit costs cannot be told.
@@ -84,17 +93,18 @@ fn idle_law(law: &IdleLaw, from: f64, per_node: f64) -> String {
     )
 }
 
-/// CPU of one check: of a cache, a share of a hit and a share of its fallback. What a hit costs is
-/// taken from the record's own rate, at which most requests were hits: it asks and wakes nobody.
+/// CPU of one check: of what remembers, a share of a hit and a share of what judges anew. What a hit
+/// costs is taken from the record's own rate, at which nearly all were hits; of what is remembered
+/// until it changes, from every rate.
 fn check(
     figures: &Figures,
     facts: &Facts,
     workload: &Workload,
     found: &mut Assessment,
 ) -> Option<Interval> {
-    if !is_cache(facts) {
+    let Some(remembered) = &facts.declared.remembers else {
         return at_rate(figures, facts, workload, found);
-    }
+    };
     let then = facts.commands.as_ref().map_or(0.0, |c| c.is.value);
     if then > MISSES_MAX {
         let percent = 100.0 * then;
@@ -102,14 +112,17 @@ fn check(
         return at_rate(figures, facts, workload, found);
     }
     let fallback = figures.fallback(facts)?;
-    let own = used(facts.cpu_ns.as_ref(), found)?;
-    let asked = used(fallback.cpu_ns.as_ref(), found)?;
     let miss = at_rate(figures, fallback, workload, found)?;
+    let (own, asked) = if remembered.for_ns.is_none() {
+        (at_rate(figures, facts, workload, found)?, miss)
+    } else {
+        (used(facts.cpu_ns.as_ref(), found)?, used(fallback.cpu_ns.as_ref(), found)?)
+    };
     // What it cost when it was measured was a mixture too, by the commands that it sent.
     let hit = |measured: f64, miss: f64| ((measured - then * miss) / (1.0 - then)).max(0.0);
-    let m = misses(workload);
+    let m = misses(facts, workload);
     let percent = 100.0 * m;
-    found.law(|| format!("{percent:.0} % of requests miss the cache, by burst and nodes"));
+    found.law(|| format!("{percent:.0} % of requests find nothing remembered on their node"));
     Some(Interval {
         value: (1.0 - m) * hit(own.value, asked.value) + m * miss.value,
         low: (1.0 - m) * hit(own.low, asked.high) + m * miss.low,

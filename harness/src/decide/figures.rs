@@ -346,6 +346,7 @@ impl Figures {
         self.strategies.iter().find(|facts| {
             let other = &facts.declared;
             !other.redis_cached
+                && other.remembers.is_none()
                 && (&other.family, &other.algorithm, &other.store)
                     == (&own.family, &own.algorithm, &own.store)
                 && facts.cpu_ns.is_some()

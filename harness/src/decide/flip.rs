@@ -10,10 +10,11 @@ use super::workload::{NUMBERS, Workload};
 use crate::record::decision::{Assessment, Flip};
 
 /// The inputs that are turned.
-const TURNED: [&str; 15] = [
+const TURNED: [&str; 16] = [
     "requests_per_second",
     "internal_hops",
     "sessions",
+    "session_s",
     "nodes",
     "burst",
     "store_rtt_ms",

@@ -68,15 +68,13 @@ pub(super) fn used(figure: Option<&Figure>, found: &mut Assessment) -> Option<In
 
 fn operations(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Assessment) {
     let declared = &facts.declared;
-    let each = if is_cache(facts) {
-        figures
-            .fallback(facts)
-            .and_then(|f| f.commands.as_ref())
-            .map(|c| c.is.times(misses(workload)))
+    let each = if declared.store.is_none() {
+        Some(Interval::exactly(0.0))
+    } else if is_cache(facts) {
+        let asked = figures.fallback(facts).and_then(|f| f.commands.as_ref());
+        asked.map(|c| c.is.times(misses(facts, workload)))
     } else if declared.store.as_deref() == Some("redis") {
         used(facts.commands.as_ref(), found)
-    } else if declared.store.is_none() {
-        Some(Interval::exactly(0.0))
     } else {
         // One statement each; the instrument counts those of Redis alone.
         Some(Interval::exactly(1.0))
@@ -98,7 +96,7 @@ fn trips(facts: &Facts, workload: &Workload) -> f64 {
     let checks = 1.0 + inside;
     match (facts.declared.store.as_deref(), is_cache(facts)) {
         (None | Some("sqlite"), _) => 0.0,
-        (_, true) => (misses(workload) * checks).round(),
+        (_, true) => (misses(facts, workload) * checks).round(),
         (Some("redis"), false) => {
             checks * facts.commands.as_ref().map_or(1.0, |c| c.is.value.round())
         }
@@ -108,8 +106,11 @@ fn trips(facts: &Facts, workload: &Workload) -> f64 {
 
 /// The median of all checks one after another: each adds its own time and its round trips.
 fn latency(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Assessment) {
-    let inner = behind(figures, facts).and_then(|inner| inner.p50_ns.as_ref());
-    let (Some(edge), Some(inner)) = (used(facts.p50_ns.as_ref(), found), inner) else {
+    // The median is that of a miss where most of the requests miss.
+    let is_missed = is_cache(facts) && misses(facts, workload) > 0.5;
+    let usual = if is_missed { figures.fallback(facts).unwrap_or(facts) } else { facts };
+    let inner = behind(figures, usual).and_then(|inner| inner.p50_ns.as_ref());
+    let (Some(edge), Some(inner)) = (used(usual.p50_ns.as_ref(), found), inner) else {
         found.lack(|| format!("median latency: {BY_RUN}"));
         return;
     };

@@ -107,6 +107,8 @@ pub struct Workload {
     pub internal_hops: f64,
     /// Live sessions.
     pub sessions: f64,
+    /// How long one is used, from its login to its last request, seconds.
+    pub session_s: f64,
     /// Processes that verify.
     pub nodes: f64,
     /// Requests that one client makes within a second, on average: what a one-second cache sees.
@@ -149,6 +151,7 @@ impl Default for Workload {
             requests_per_second: 1_000.0,
             internal_hops: 0.0,
             sessions: 100_000.0,
+            session_s: 43_200.0,
             nodes: 4.0,
             burst: 1.0,
             store_rtt_ms: 0.3,
@@ -192,10 +195,11 @@ pub const PRESETS: [(&str, &str); 6] = [
 ];
 
 /// The input keys that are numbers, with the least and the most that each may be.
-pub const NUMBERS: [(&str, f64, f64); 16] = [
+pub const NUMBERS: [(&str, f64, f64); 17] = [
     ("requests_per_second", 0.001, 1e9),
     ("internal_hops", 0.0, 1_000.0),
     ("sessions", 0.0, 1e12),
+    ("session_s", 1.0, 1e10),
     ("nodes", 1.0, 1e6),
     ("burst", 1.0, 1e6),
     ("store_rtt_ms", 0.0, 10_000.0),

@@ -52,6 +52,9 @@ fn verdict(out: &mut String, decision: &Decision) {
                 if share.high < 1.0 { ": invisible" } else { "" }
             );
         }
+        if let Some(line) = added(own) {
+            let _ = writeln!(out, "{line}");
+        }
         for missing in &own.missing {
             let _ = writeln!(out, "not measured of it: {missing}");
         }
@@ -70,6 +73,16 @@ fn verdict(out: &mut String, decision: &Decision) {
     if let Some(advice) = &decision.advice {
         let _ = writeln!(out, "{advice}");
     }
+}
+
+/// What it adds to response times.
+fn added(own: &Assessment) -> Option<String> {
+    let ms = |ns: f64| format!("{:.2} ms", ns / 1e6);
+    let median = own.latency_ns?;
+    let slowest = own
+        .latency_p99_ns
+        .map_or_else(String::new, |ns| format!(" and {} to the 99th percentile", ms(ns)));
+    Some(format!("it adds {} to the median response time{slowest}", ms(median.value)))
 }
 
 fn percent(share: Interval) -> String {
