@@ -1,6 +1,5 @@
 //! An arm in one block: its server, its wallet, its clock.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -21,6 +20,7 @@ use crate::load::piles;
 use crate::load::schedule::stream;
 use crate::load::wallet::{self, Account};
 use crate::measure::block::driver_settings;
+use crate::measure::purse::{Purse, Purses};
 use crate::measure::sabotage::{self, Sabotage};
 use crate::measure::stores::Stores;
 use crate::os::cpu::ProcessCpu;
@@ -85,20 +85,6 @@ impl Common<'_> {
 pub fn redis_config(url: &str) -> RedisConfig {
     RedisConfig { url: url.to_owned(), feed_url: None, settings: RedisSettings::default() }
 }
-
-/// Verified credentials that outlive a block, with the body that each must be answered with.
-#[derive(Debug)]
-pub struct Purse {
-    subjects: Vec<SubjectId>,
-    credentials: Vec<String>,
-    bodies: Vec<Box<[u8]>>,
-    filled: Instant,
-    /// Bytes of a login's answer and of a `/me` answer.
-    pub sample_bytes: (u64, u64),
-}
-
-/// Purses by arm.
-pub type Purses = HashMap<String, Purse>;
 
 /// An arm's running server.
 #[derive(Debug)]
@@ -377,20 +363,6 @@ impl<'a> Contestant<'a> {
                 Op { at_ns, target: self.account.target, exchange }
             })
             .collect()
-    }
-}
-
-impl Purse {
-    /// The first credential: all of an arm's are of one size.
-    #[must_use]
-    pub fn sample_credential(&self) -> &str {
-        self.credentials.first().map_or("", String::as_str)
-    }
-
-    /// Whose credentials these are.
-    #[must_use]
-    pub fn subjects(&self) -> &[SubjectId] {
-        &self.subjects
     }
 }
 

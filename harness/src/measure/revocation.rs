@@ -7,8 +7,9 @@ use crate::load::exchange::{Exchange, Expect, Op};
 use crate::load::outcome::Outcome;
 use crate::load::schedule::Arrivals;
 use crate::load::wallet::{call_all, log_in, presenting};
-use crate::measure::contestant::{Contestant, Purses, fresh_subjects};
+use crate::measure::contestant::{Contestant, fresh_subjects};
 use crate::measure::histogram::LatencyHistogram;
+use crate::measure::purse::Purses;
 use crate::measure::slot::Rig;
 use crate::record::run::{RevocationCost, Role, SizeRow};
 

@@ -11,7 +11,8 @@ use authbench::token::key::Keyring;
 
 use crate::load::driver::Mode;
 use crate::measure::block::{self, Interrupted, Watcher};
-use crate::measure::contestant::{Common, Purses, redis_config};
+use crate::measure::contestant::{Common, redis_config};
+use crate::measure::purse::Purses;
 use crate::measure::sabotage::Sabotage;
 use crate::measure::spectrum::{self, lag, series};
 use crate::measure::store::{NoStore, Store};

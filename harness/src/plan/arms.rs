@@ -166,8 +166,8 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let (_, text) = Profile::Smoke.source();
         for (from, to, word) in [
-            ("arms = \"all\"", "arms = [\"jwt-hs25\"]", "jwt-hs25"),
-            ("arms = \"all\"", "arms = \"some\"", "some"),
+            ("arms = \"every\"", "arms = [\"jwt-hs25\"]", "jwt-hs25"),
+            ("arms = \"every\"", "arms = \"some\"", "some"),
             ("kind = \"aa\"", "kind = \"bb\"", "bb"),
         ] {
             let plan = Plan::parse("p", &text.replacen(from, to, 1)).unwrap();

@@ -35,7 +35,8 @@ pub(super) fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
         "{agreed} Unaffected: nothing wrongly admitted or refused. Closed: good credentials \
          refused, none revoked admitted. Open for: revoked ones admitted for so long beyond the \
          promise. Open: as long as the fault lasts, after a loss until the credentials expire. \
-         Revives: those revoked before are good again. n = {trials} trials each, 2 nodes; exact counts. {}",
+         Revives: those revoked before are good again. n = {trials} trials each, 2 nodes; exact \
+         counts. {}",
         crate::report::verdicts::status_note(input.run)
     );
     let matrix = Matrix { results, strategies: &strategies, faults: &faults };

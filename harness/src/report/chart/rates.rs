@@ -1,8 +1,8 @@
-//! What does a request cost at your rate? CPU of a whole request by requests per second.
+//! What does a request cost at your rate? CPU above the floor by requests per second.
 
 use super::lines::{self, Line, Panel};
 use super::rows::tick_label;
-use super::scene::{Rgb, Scene};
+use super::scene::Scene;
 use super::{Chart, Input, Width, footer, header};
 use crate::decide::rates::is_plain;
 use crate::record::run::Role;
@@ -24,7 +24,7 @@ pub(super) fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
         return Ok(None);
     }
     let said: Vec<String> = lines.iter().map(spoken).collect();
-    let alt = format!("Lines of CPU per request by requests per second. {}.", said.join("; "));
+    let alt = format!("Lines of CPU above none by requests per second. {}.", said.join("; "));
     let caption = caption(input);
     Chart::draw("rates", TITLE, alt, |width| scene(&lines, &caption, width)).map(Some)
 }
@@ -38,31 +38,28 @@ fn spoken(line: &Line) -> String {
     format!("{}, {}", line.name, points.join(", "))
 }
 
-/// The floor and the strategies that were measured at most rates.
+/// The strategies that were measured at most rates, as far as each cost something at all of them.
 fn drawn(input: &Input<'_>) -> Vec<Line> {
-    let usual = |role: Role| matches!(role, Role::Baseline | Role::Contender);
-    let arms = input.derived.arms.iter().filter(|arm| usual(arm.role) && arm.arm == arm.strategy);
-    let lines: Vec<(Line, Role)> = arms
-        .map(|arm| {
-            let look = input.palette.look(&arm.strategy);
-            let color = if arm.role == Role::Baseline { Rgb::MUTED } else { look.color };
-            let points = points(input, &arm.arm);
-            (Line { name: arm.arm.clone(), color, points }, arm.role)
+    let arms = input.derived.arms.iter();
+    let lines: Vec<Line> = arms
+        .filter(|arm| arm.role == Role::Contender && arm.arm == arm.strategy)
+        .map(|arm| Line {
+            name: arm.arm.clone(),
+            color: input.palette.look(&arm.strategy).color,
+            points: points(input, &arm.arm),
         })
         .collect();
-    let most = lines.iter().map(|(line, _)| line.points.len()).max().unwrap_or(0);
-    let is_shown = |(line, role): &(Line, Role)| {
-        *role == Role::Baseline || (line.points.len() == most && most >= RATES_MIN)
-    };
-    lines.into_iter().filter(is_shown).map(|(line, _)| line).collect()
+    let most = lines.iter().map(|line| line.points.len()).max().unwrap_or(0);
+    let is_shown =
+        |line: &Line| line.points.len() == most && line.points.iter().all(|(_, us)| *us > 0.0);
+    lines.into_iter().filter(is_shown).collect()
 }
 
-/// Microseconds of server and store by requests per second, ascending.
+/// Microseconds above none by requests per second, ascending.
 fn points(input: &Input<'_>, arm: &str) -> Vec<(f64, f64)> {
     let own_rate = input.run.plan.as_ref().map(|plan| plan.rate_per_second);
-    let own = input.derived.arms.iter().find(|own| own.arm == arm).and_then(|own| {
-        Some((own_rate? as f64, (own.server_cpu_ns? + own.store_cpu_ns.unwrap_or(0.0)) / 1e3))
-    });
+    let own = input.derived.arms.iter().find(|own| own.arm == arm);
+    let own = own.and_then(|own| Some((own_rate?, own.cpu_above_none_ns?)));
     let regimes = input
         .derived
         .regimes
@@ -70,10 +67,10 @@ fn points(input: &Input<'_>, arm: &str) -> Vec<(f64, f64)> {
         .filter(|regime| is_plain(regime) && Some(regime.rate_per_second) != own_rate);
     let others = regimes.filter_map(|regime| {
         let own = regime.arms.iter().find(|own| own.arm == arm)?;
-        Some((regime.rate_per_second as f64, own.cpu_ns? / 1e3))
+        Some((regime.rate_per_second, own.cpu_above_none_ns?))
     });
-    let mut all: Vec<(f64, f64)> = own.into_iter().chain(others).collect();
-    all.retain(|(_, us)| *us > 0.0);
+    let all = own.into_iter().chain(others);
+    let mut all: Vec<(f64, f64)> = all.map(|(rate, is)| (rate as f64, is.value / 1e3)).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     all
 }
@@ -81,9 +78,9 @@ fn points(input: &Input<'_>, arm: &str) -> Vec<(f64, f64)> {
 fn caption(input: &Input<'_>) -> String {
     let blocks = input.derived.regimes.iter().map(|regime| regime.blocks).min().unwrap_or(0);
     format!(
-        "Medians over n = {blocks} blocks or more; the table has the differences to `none` with \
-         their 95 % intervals, and the strategies that are not drawn. Open loop, poisson arrivals, \
-         one server at a time on an idle machine, over loopback. {}",
+        "Means over n = {blocks} blocks or more; the table has the 95 % intervals, and the \
+         strategies that are not drawn: measured at fewer rates, or at one of them no dearer than none. \
+         Open loop, poisson arrivals, one server at a time on an idle machine, over loopback. {}",
         status_note(input.run)
     )
     .trim_end()
@@ -92,7 +89,7 @@ fn caption(input: &Input<'_>) -> String {
 
 fn scene(lines: &[Line], caption: &str, width: Width) -> Scene {
     let mut scene = Scene::new(width.pixels());
-    let words = "CPU of server and store for a whole request, µs. Lower is better.";
+    let words = "CPU of server and store above none per request, µs. Lower is better.";
     let top = header(&mut scene, TITLE, words) + 6.0;
     let mut rates: Vec<f64> =
         lines.iter().flat_map(|line| line.points.iter().map(|(rate, _)| *rate)).collect();
