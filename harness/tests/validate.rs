@@ -68,6 +68,21 @@ fn a_sound_record_is_valid() {
 }
 
 #[test]
+fn every_kept_record_is_without_findings() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+    let folders = fs::read_dir(results).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = folders
+        .filter(|folder| folder.join("derived.json").exists() && !folder.ends_with("schema"))
+        .collect();
+    assert!(!kept.is_empty());
+    for folder in kept {
+        let output = validate(&folder.join("run.json"), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", folder.display());
+    }
+}
+
+#[test]
 fn a_run_without_load_is_valid_and_says_what_it_holds() {
     let run = synthetic::alone(1);
     assert_eq!(findings(&run), []);

@@ -115,7 +115,7 @@ mod tests {
             at: 2_000,
             strategy: "jwt-hs256".into(),
             quantity: "cpu-above-none-ns".into(),
-            value: 6_500.25,
+            value: 140.798_500_000_000_02,
             low: 6_000.0,
             high: 7_000.0,
             by: "a line".into(),
