@@ -9,17 +9,18 @@ const authbench = (() => {
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
   const MISSES_MAX = 0.5, NODE_BYTES_MIN = 64;
+  const perNode = (w) => (w.requests_per_second * (1 + w.internal_hops)) / w.nodes;
   const remembers = (f) => f.declared.remembers ?? null;
   function misses(f, w) {
     const r = remembers(f);
     if (r === null) return 1;
-    const steady = w.requests_per_second / Math.max(w.sessions, 1);
+    const steady = (perNode(w) * w.nodes) / Math.max(w.sessions, 1);
     const forever = (r.for_ns ?? null) === null;
     const life = forever ? w.session_s
       : f.declared.family === "session" ? w.period_s : r.for_ns / 1e9;
     const b = w.burst + steady * life, n = w.nodes;
     const first = (n * (1 - Math.pow(1 - 1 / n, b))) / b;
-    const wanted = Math.max(Math.min(w.sessions, (w.requests_per_second / n) * life), 1);
+    const wanted = Math.max(Math.min(w.sessions, perNode(w) * life), 1);
     return clamp(1 - (1 - first) * Math.min(r.entries / wanted, 1), 0, 1);
   }
   const same = (a, b) => (a ?? null) === (b ?? null);
@@ -30,7 +31,6 @@ const authbench = (() => {
       && same(f.declared.store, own.declared.store) && f.cpu_ns);
 
   const SAME = 1.1;
-  const perNode = (w) => (w.requests_per_second * (1 + w.internal_hops)) / w.nodes;
   const around = (i, by) => ({ value: i.value, low: i.low - by, high: i.high + by });
   function cpuAt(points, rate, below) {
     const first = (points ?? [])[0];
@@ -45,7 +45,12 @@ const authbench = (() => {
     const share = whole > 0 ? clamp(Math.log(rate / a.per_second) / whole, 0, 1) : 0;
     return plus(map(a, (x) => x * (1 - share)), map(b, (x) => x * share));
   }
-  const atRate = (figures, f, w) => cpuAt(f.cpu_by_rate, perNode(w), figures.idle_law);
+  const atRate = (figures, f, w) => {
+    const law = figures.idle_law ?? null, first = (f.cpu_by_rate ?? [])[0];
+    const holds = law !== null && first && first.per_second <= law.from * SAME
+      && (f.declared.redis_background_per_second ?? 0) === 0;
+    return cpuAt(f.cpu_by_rate, perNode(w), holds ? law : null);
+  };
 
   function check(figures, f, w) {
     const r = remembers(f), then = f.commands ? f.commands.value : 0;
@@ -73,13 +78,16 @@ const authbench = (() => {
   function hop(figures, f, own, w) {
     if (hopsVerify(f) === null) return own;
     const inner = behind(figures, f);
-    return (inner && atRate(figures, inner, w)) || own;
+    return inner ? atRate(figures, inner, w) : null;
   }
 
   function processors(figures, f, w, a) {
     const edge = check(figures, f, w);
     if (!edge) return;
-    const request = plus(edge, map(hop(figures, f, edge, w), (x) => x * w.internal_hops));
+    const inside = hop(figures, f, edge, w);
+    if (!inside) return;
+    const real = (i) => map(i, (x) => Math.max(x, 0));
+    const request = plus(real(edge), map(real(inside), (x) => x * w.internal_hops));
     a.cpu_ns = request;
     a.cores = map(request, (x) => (x * w.requests_per_second) / 1e9 / w.utilisation);
     const none = cpuAt(figures.none_by_rate, perNode(w), { error_ns: 0 });

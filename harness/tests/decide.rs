@@ -33,6 +33,7 @@ fn workloads() -> Vec<Workload> {
             ("internal_hops", 2.0),
             ("period_s", 30.0),
             ("memory_gib", 40.0),
+            ("session_s", 60.0),
             ("traffic_gib", 0.1),
             ("lag_limit_s", 0.5),
             ("requests_per_second", 1.0),
@@ -53,7 +54,7 @@ fn workloads() -> Vec<Workload> {
 }
 
 /// Of the best so many, what is compared.
-const COMPARED: usize = 8;
+const COMPARED: usize = 12;
 
 /// What is compared: the order of the best, and every figure of each.
 fn ranked(figures: &Figures, workload: &Workload) -> Value {

@@ -6,12 +6,16 @@ use super::rates::{self, At, IdleLaw};
 use super::workload::Workload;
 use crate::record::decision::{Assessment, Interval};
 
-/// How many of the requests find nothing remembered. What a client asks while it would be remembered
-/// is spread over the nodes at random, and the first on each node misses; and of those who come back
-/// as many are forgotten as there is no room for.
+/// How to measure what a request costs at a rate.
+const BY_RATES: &str = "authbench run --profile rates";
+
+/// How many of the requests find nothing remembered. What a client asks while it would be
+/// remembered is spread over the nodes at random, and the first on each node misses; and of those
+/// who come back as many are forgotten as there is no room for.
 pub(super) fn misses(facts: &Facts, workload: &Workload) -> f64 {
     let Some(remembered) = &facts.declared.remembers else { return 1.0 };
-    let steady = workload.requests_per_second / workload.sessions.max(1.0);
+    // Calls inside are judged like those from outside.
+    let steady = workload.per_node() * workload.nodes / workload.sessions.max(1.0);
     let life_s = match remembered.for_ns {
         None => workload.session_s,
         // A verdict on a session is believed as long as the reader lets it.
@@ -20,7 +24,7 @@ pub(super) fn misses(facts: &Facts, workload: &Workload) -> f64 {
     };
     let (b, n) = (workload.burst + steady * life_s, workload.nodes);
     let first = n * (1.0 - (1.0 - 1.0 / n).powf(b)) / b;
-    let met = workload.requests_per_second / n * life_s;
+    let met = workload.per_node() * life_s;
     let wanted = workload.sessions.min(met).max(1.0);
     let room = (remembered.entries as f64 / wanted).min(1.0);
     (1.0 - (1.0 - first) * room).clamp(0.0, 1.0)
@@ -43,7 +47,7 @@ fn at_rate(
     found: &mut Assessment,
 ) -> Option<Interval> {
     let per_node = workload.per_node();
-    let measure = "authbench run --profile rates";
+    let measure = BY_RATES;
     let Some(at) = rates::at(&facts.cpu_by_rate, per_node) else {
         found.lack(|| format!("CPU per request: {measure}"));
         return None;
@@ -53,12 +57,14 @@ fn at_rate(
             found.row(&a.cpu_ns.row);
             found.row(&b.cpu_ns.row);
         }
-        (At::Below(point), Some(law)) => {
+        (At::Below(point), Some(law))
+            if law.holds(point.per_second, facts.declared.redis_background_per_second) =>
+        {
             found.row(&point.cpu_ns.row);
             found.law(|| idle_law(law, point.per_second, per_node));
             return Some(law.around(point.cpu_ns.is));
         }
-        (At::Below(point), None) => {
+        (At::Below(point), _) => {
             found.lack(|| {
                 format!(
                     "CPU per request at {per_node:.0}/s on a node: measured from {:.0}/s on, and \
@@ -84,17 +90,18 @@ fn at_rate(
 fn idle_law(law: &IdleLaw, from: f64, per_node: f64) -> String {
     let beyond = if per_node < law.lowest { ", and here it is lower" } else { "" };
     format!(
-        "below {from:.0}/s on a node CPU per request stays: checked at {} points down to {:.0}/s, to \
-         {:.1} µs or {:.0} %{beyond}",
+        "below {from:.0}/s on a node CPU per request stays: checked at {} points below {:.0}/s, \
+         down to {:.0}/s, to {:.1} µs or {:.0} %{beyond}",
         law.points,
+        law.from,
         law.lowest,
         law.error_ns / 1e3,
         law.error_percent
     )
 }
 
-/// CPU of one check: of what remembers, a share of a hit and a share of what judges anew. What a hit
-/// costs is taken from the record's own rate, at which nearly all were hits; of what is remembered
+/// CPU of one check: of what remembers, a share of a hit and a share of what judges anew. What a
+/// hit costs is taken from the record's own rate, at which most were hits; of what is remembered
 /// until it changes, from every rate.
 fn check(
     figures: &Figures,
@@ -111,12 +118,19 @@ fn check(
         found.law(|| format!("CPU as with {percent:.0} % of requests missing the cache"));
         return at_rate(figures, facts, workload, found);
     }
-    let fallback = figures.fallback(facts)?;
+    let Some(fallback) = figures.fallback(facts) else {
+        found.lack(|| format!("CPU of a request that finds nothing remembered: {BY_RATES}"));
+        return None;
+    };
     let miss = at_rate(figures, fallback, workload, found)?;
-    let (own, asked) = if remembered.for_ns.is_none() {
-        (at_rate(figures, facts, workload, found)?, miss)
+    let measured = if remembered.for_ns.is_none() {
+        at_rate(figures, facts, workload, found).map(|own| (own, miss))
     } else {
-        (used(facts.cpu_ns.as_ref(), found)?, used(fallback.cpu_ns.as_ref(), found)?)
+        used(facts.cpu_ns.as_ref(), found).zip(used(fallback.cpu_ns.as_ref(), found))
+    };
+    let Some((own, asked)) = measured else {
+        found.lack(|| format!("CPU per request: {BY_RATES}"));
+        return None;
     };
     // What it cost when it was measured was a mixture too, by the commands that it sent.
     let hit = |measured: f64, miss: f64| ((measured - then * miss) / (1.0 - then)).max(0.0);
@@ -141,20 +155,28 @@ pub(super) fn behind<'f>(figures: &'f Figures, facts: &'f Facts) -> Option<&'f F
     })
 }
 
-/// CPU of one check behind the edge.
+/// CPU of one check behind the edge; nothing where that of its inner token is not known.
 fn hop(
     figures: &Figures,
     facts: &Facts,
     own: Interval,
     workload: &Workload,
     found: &mut Assessment,
-) -> Interval {
+) -> Option<Interval> {
     if facts.declared.hops_verify.is_none() {
-        return own;
+        return Some(own);
     }
-    let Some(inner) = behind(figures, facts) else { return own };
+    let Some(inner) = behind(figures, facts) else {
+        found.lack(|| format!("CPU of its inner token: {BY_RATES}"));
+        return None;
+    };
     found.law(|| format!("inside, its token costs what `{}` does", inner.declared.id));
-    at_rate(figures, inner, workload, found).unwrap_or(own)
+    at_rate(figures, inner, workload, found)
+}
+
+/// Nothing is cheaper than `none`: below it is noise.
+fn real(ns: Interval) -> Interval {
+    Interval { value: ns.value.max(0.0), low: ns.low.max(0.0), high: ns.high.max(0.0) }
 }
 
 pub(super) fn processors(
@@ -166,7 +188,8 @@ pub(super) fn processors(
     let Some(edge) = check(figures, facts, workload, found) else {
         return;
     };
-    let inside = hop(figures, facts, edge, workload, found);
+    let Some(inside) = hop(figures, facts, edge, workload, found) else { return };
+    let (edge, inside) = (real(edge), real(inside));
     let request = edge.plus(inside.times(workload.internal_hops));
     let rate = workload.requests_per_second;
     found.cpu_ns = Some(request);

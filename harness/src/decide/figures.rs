@@ -116,20 +116,34 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
     let mut valid: Vec<&Source<'_>> =
         sources.iter().filter(|s| s.derived.withheld.is_none()).collect();
     let contenders = |s: &Source<'_>| {
-        s.derived.arms.iter().filter(|arm| arm.cpu_above_none_ns.is_some()).count()
+        let measured =
+            |arm: &&ArmResult| arm.role == Role::Contender && arm.cpu_above_none_ns.is_some();
+        s.derived.arms.iter().filter(measured).count()
     };
     // Of two that measured as many, the later by its name.
     valid.sort_by_key(|s| std::cmp::Reverse((contenders(s), s.name.to_owned())));
     let declared = declared(&valid);
     let none = valid.iter().find(|s| s.derived.none_cpu_ns.is_some());
-    let strategies: Vec<Facts> = declared.into_iter().map(|d| facts(&valid, d)).collect();
-    // Of one record: a strategy that only another one measured says nothing of its rates.
-    let of_first =
-        valid.first().map(|s| strategies.iter().map(|f| rates::points(s, &f.declared.id)));
+    let points: Vec<Vec<Vec<RatePoint>>> =
+        valid.iter().map(|s| declared.iter().map(|d| rates::points(s, &d.id)).collect()).collect();
+    let by_rate = |strategy: usize| {
+        let of = |record: &Vec<Vec<RatePoint>>| {
+            let common = rates::common(record);
+            let own = record[strategy].iter();
+            own.filter(|p| common.contains(&p.per_second)).cloned().collect::<Vec<_>>()
+        };
+        // The record of most rates; of two as good, the first.
+        points.iter().map(of).rev().max_by_key(Vec::len).unwrap_or_default()
+    };
+    let strategies: Vec<Facts> = declared
+        .into_iter()
+        .enumerate()
+        .map(|(i, d)| Facts { cpu_by_rate: by_rate(i), ..facts(&valid, d) })
+        .collect();
     Figures {
         records: valid.iter().map(|s| s.name.to_owned()).collect(),
         none_by_rate: none.map(|s| rates::floor(s)).unwrap_or_default(),
-        idle_law: of_first.and_then(|all| rates::idle_law(&all.collect::<Vec<_>>())),
+        idle_law: points.iter().find_map(|record| rates::idle_law(record)),
         strategies,
         wire: Wire::of(&valid),
         distance_law: valid.iter().find_map(|s| distance_law(s.derived)),
@@ -181,7 +195,6 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
         let pointer = format!("/arms/{at}/cpu_above_none_ns");
         Some(figure(s, s.derived.arms[at].cpu_above_none_ns?, &pointer))
     });
-    let by_rate = sources.iter().map(|s| rates::points(s, &id)).find(|points| !points.is_empty());
     let p50_ns = first(&|s| {
         let at = arm_of(s)?;
         let row = s.derived.arms[at].latency.iter().position(|p| p.permille == 500)?;
@@ -209,7 +222,7 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
     let carrier = sources.iter().find_map(|s| s.run.arms.iter().find(|arm| arm.id == id));
     Facts {
         cpu_ns,
-        cpu_by_rate: by_rate.unwrap_or_default(),
+        cpu_by_rate: Vec::new(),
         store_share: store_share.unwrap_or(0.0),
         commands,
         p50_ns,

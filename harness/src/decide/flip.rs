@@ -93,7 +93,10 @@ fn crossing(
     let is_kept =
         |value: f64| choose(figures, &workload.with(input, value)).as_deref() == Some(choice);
     let has_price = |workload: &Workload| {
-        rank_briefly(figures, workload).first().is_some_and(|best| best.monthly.is_some())
+        let all = rank_briefly(figures, workload);
+        let is_priced = |a: &Assessment| a.monthly.is_some();
+        let own = all.iter().find(|a| a.strategy == choice);
+        all.first().is_some_and(is_priced) && own.is_some_and(is_priced)
     };
     let now = given.unwrap_or(start);
     if choose(figures, workload).as_deref() != Some(choice) {

@@ -1,10 +1,9 @@
 //! What a request costs at a rate, from the rates that were measured.
 //!
 //! Between two measured rates it is read off a straight line over the logarithm of the rate. Below
-//! the lowest it stays as it is there: whoever sleeps between any two requests finds everything cold
-//! sooner or later, and then it cannot get colder. How far that is from what was measured lower
-//! still widens the interval. Above the highest nothing is said: there processes stop sleeping, and
-//! how soon they do was not measured.
+//! the lowest it is taken to stay as it is there, for strategies whose nodes do nothing unasked;
+//! how far that is from what was measured lower still widens the interval. Above the highest
+//! nothing is said: there processes stop sleeping, and how soon they do was not measured.
 
 use serde::{Deserialize, Serialize};
 
@@ -135,26 +134,46 @@ pub fn floor(source: &Source<'_>) -> Vec<RatePoint> {
     found
 }
 
-/// Below the lowest rate at which every strategy was measured the cost stays: what that was checked
-/// on.
+/// The rates at which most of the strategies of a record were measured: what two of them are
+/// compared at must not depend on which was measured at more.
+#[must_use]
+pub fn common(all: &[Vec<RatePoint>]) -> Vec<f64> {
+    let mut counts: Vec<(f64, usize)> = Vec::new();
+    for point in all.iter().flatten() {
+        match counts.iter_mut().find(|(rate, _)| *rate == point.per_second) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((point.per_second, 1)),
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    let mut rates: Vec<f64> =
+        counts.into_iter().filter(|(_, count)| *count == most).map(|(rate, _)| rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates
+}
+
+/// Below the lowest rate at which most strategies were measured the cost stays: what that was
+/// checked on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IdleLaw {
-    /// The lowest rate at which every strategy was measured, per second.
+    /// The lowest rate at which most strategies were measured, per second.
     pub from: f64,
     /// Points below it that were held against the one at it.
     pub points: usize,
     /// The lowest rate checked, per second.
     pub lowest: f64,
-    /// The largest difference between law and measurement, nanoseconds: a share of what costs next
-    /// to nothing would say nothing.
+    /// The largest difference between law and measurement, nanoseconds.
     pub error_ns: f64,
-    /// The same, per cent of what the dearest of the strategies checked costs there.
+    /// The largest of any strategy, per cent of what it costs at `from`.
     pub error_percent: f64,
 }
 
+/// A law that is further off than this, per cent, is none.
+const ERROR_MAX: f64 = 50.0;
+
 impl IdleLaw {
-    /// What it says of a strategy that costs `lowest` at its lowest rate: the same, with the largest
-    /// difference that was seen on both sides.
+    /// What it says of a strategy that costs `lowest` at its lowest rate: the same, with the
+    /// largest difference that was seen on both sides.
     #[must_use]
     pub fn around(&self, lowest: Interval) -> Interval {
         Interval {
@@ -163,26 +182,35 @@ impl IdleLaw {
             high: lowest.high + self.error_ns,
         }
     }
+
+    /// Whether it may be used of a strategy whose lowest rate is that one, with nodes that send so
+    /// many commands a second unasked: not above what it was checked from, and not where there is
+    /// work that fewer requests have to bear.
+    #[must_use]
+    pub fn holds(&self, lowest: f64, background_per_second: u32) -> bool {
+        lowest <= self.from * SAME && background_per_second == 0
+    }
 }
 
-/// Checks it on the strategies that were measured lower than the others; nothing below three points.
+/// Checks it on the strategies that were measured lower than `from`; nothing below three points, or
+/// where it does not hold.
 #[must_use]
 pub fn idle_law(all: &[Vec<RatePoint>]) -> Option<IdleLaw> {
-    let from = all.iter().filter_map(|points| Some(points.first()?.per_second)).fold(0.0, f64::max);
+    let from = common(all).first().copied()?;
     let mut law =
         IdleLaw { from, points: 0, lowest: f64::INFINITY, error_ns: 0.0, error_percent: 0.0 };
-    let mut dearest: f64 = 0.0;
     for points in all {
         let Some(held) = points.iter().find(|point| point.per_second == from) else { continue };
         for point in points.iter().filter(|point| point.per_second < from) {
             law.points += 1;
             law.lowest = law.lowest.min(point.per_second);
-            law.error_ns = law.error_ns.max((point.cpu_ns.is.value - held.cpu_ns.is.value).abs());
-            dearest = dearest.max(held.cpu_ns.is.value);
+            let error_ns = (point.cpu_ns.is.value - held.cpu_ns.is.value).abs();
+            law.error_ns = law.error_ns.max(error_ns);
+            let percent = 100.0 * error_ns / held.cpu_ns.is.value.abs();
+            law.error_percent = law.error_percent.max(percent);
         }
     }
-    law.error_percent = 100.0 * law.error_ns / dearest;
-    (law.points >= 3 && dearest > 0.0).then_some(law)
+    (law.points >= 3 && law.error_percent <= ERROR_MAX).then_some(law)
 }
 
 #[cfg(test)]
@@ -214,10 +242,16 @@ mod tests {
     #[test]
     fn the_law_below_is_what_the_lower_points_differ_by() {
         let low = |at_20: f64| vec![point(20.0, at_20), point(60.0, 50.0), point(250.0, 40.0)];
-        let high = vec![point(60.0, 90.0), point(250.0, 70.0)];
-        let law = idle_law(&[low(51.0), low(48.0), low(50.0), high.clone()]).unwrap();
+        let high = || vec![point(60.0, 90.0), point(250.0, 70.0)];
+        let all = [low(51.0), low(48.0), low(50.0), high()];
+        assert_eq!(common(&all), [60.0, 250.0], "not at the rate of the few");
+        let law = idle_law(&all).unwrap();
         assert_eq!((law.from, law.points, law.lowest), (60.0, 3, 20.0));
         assert_eq!((law.error_ns, law.error_percent), (2.0, 4.0));
-        assert_eq!(idle_law(&[low(51.0), low(48.0), high]), None, "two points are no check");
+        assert!(law.holds(60.0, 0) && law.holds(20.0, 0));
+        assert!(!law.holds(60.0, 1), "work that fewer requests have to bear");
+        assert!(!law.holds(4_000.0, 0), "what was never measured so low");
+        assert_eq!(idle_law(&[low(51.0), low(48.0), high()]), None, "two points are no check");
+        assert_eq!(idle_law(&[low(51.0), low(48.0), low(90.0), high()]), None, "it does not hold");
     }
 }

@@ -310,6 +310,7 @@ impl Workload {
             "requests_per_second" => Place::Given(&mut self.requests_per_second),
             "internal_hops" => Place::Given(&mut self.internal_hops),
             "sessions" => Place::Given(&mut self.sessions),
+            "session_s" => Place::Given(&mut self.session_s),
             "nodes" => Place::Given(&mut self.nodes),
             "burst" => Place::Given(&mut self.burst),
             "store_rtt_ms" => Place::Given(&mut self.store_rtt_ms),
