@@ -16,7 +16,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_authbench");
 fn plan(folder: &Path, arms: &str, blocks: u32) -> PathBuf {
     let smoke = include_str!("../plans/smoke.toml");
     let text = smoke
-        .replace("arms = \"all\"", &format!("arms = {arms}"))
+        .replace("arms = \"every\"", &format!("arms = {arms}"))
         .replace("blocks = 2", &format!("blocks = {blocks}"))
         .replace("micro_ms = 300", "micro_ms = 0");
     // The controls of strategies that are not in the plan would be arms without a partner.

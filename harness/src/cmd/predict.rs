@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     pub check: bool,
     /// The plan of that run: rates, distances and nodes between those of the records, TOML
-    /// [default: one with seven such conditions]
+    /// [default: one with eight such conditions]
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// Results folders to predict from [default: every folder of results/]
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if rows.is_empty() {
         bail!(
             "nothing can be predicted: no record has two points around any rate or distance of the \
-             plan; measure one with scripts/run --profile reference"
+             plan; measure one with scripts/run --profile rates"
         );
     }
     let from = records.iter().map(|kept| PredictedFrom {

@@ -177,7 +177,8 @@ fn close(
 ) -> anyhow::Result<Cell> {
     let (plan, sabotage) = (rig.common.plan, rig.common.sabotage);
     let count = TAMPERED_PER_BLOCK;
-    let refused = contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
+    let (forged_sent, forged_refused) =
+        contestant.present_tampered(&mut rig.driver, purses, count, sabotage)?;
     if sabotage::is(sabotage, "cross-count") {
         sabotage::ask(contestant.account.address, "/health")?;
     }
@@ -195,8 +196,8 @@ fn close(
         operations_agree: None,
         driver_requests: rig.driver.sent_to(contestant.account.target) + over_http2,
         server_requests: contestant.server.counters()?.requests,
-        forged_sent: TAMPERED_PER_BLOCK.min(plan.wallet as usize) as u64,
-        forged_refused: refused,
+        forged_sent,
+        forged_refused,
     };
     if sabotage::is(sabotage, "ledger-closes") {
         cell.slots.expected[0] -= 1;

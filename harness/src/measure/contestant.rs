@@ -234,7 +234,8 @@ impl<'a> Contestant<'a> {
         Ok(())
     }
 
-    /// Presents `count` tampered credentials and returns how many were refused.
+    /// Presents `count` tampered credentials, or as many as there are: how many that is, and how
+    /// many of them were refused.
     ///
     /// # Errors
     /// When one is not answered.
@@ -244,14 +245,16 @@ impl<'a> Contestant<'a> {
         purses: &Purses,
         count: usize,
         sabotage: Option<Sabotage>,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<(u64, u64)> {
         let purse = &purses[&self.arm.record.id];
         let some: Vec<&str> = purse.credentials.iter().take(count).map(String::as_str).collect();
         let how = wallet::presenting(self.arm.kind);
-        if sabotage::is(sabotage, "forged-refused") {
-            return wallet::present(driver, self.account, how, &some);
-        }
-        wallet::present_tampered(driver, self.account, how, &some)
+        let refused = if sabotage::is(sabotage, "forged-refused") {
+            wallet::present(driver, self.account, how, &some)?
+        } else {
+            wallet::present_tampered(driver, self.account, how, &some)?
+        };
+        Ok((some.len() as u64, refused))
     }
 
     /// Logs the owner of the first credential out behind the instrument's back.

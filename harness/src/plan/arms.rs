@@ -116,6 +116,10 @@ pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, Pla
     if !arms.iter().any(|a| a.record.role == Role::Baseline) {
         return Err(PlanError("no arm is the floor; add `none` to `arms`".into()));
     }
+    // Where strategies are picked by hand, some of a condition's may be left out.
+    if let Some(regimes) = plan.regimes.as_ref().filter(|_| only.is_empty()) {
+        regimes.check_arms(&arms).map_err(PlanError)?;
+    }
     Ok(arms)
 }
 

@@ -25,9 +25,9 @@ pub enum Profile {
     Reference,
     /// Every way of taking a credential back: about 15 minutes of cost, then what it buys.
     Revocation,
-    /// What lies between the measured points of the others: about 12 minutes, for `predict`.
+    /// What lies between the measured points of the others: about 15 minutes, for `predict`.
     HeldOut,
-    /// Every strategy at seven rates, for `decide`: about half an hour.
+    /// Every strategy at five rates, for `decide`: about half an hour.
     Rates,
 }
 

@@ -1,7 +1,8 @@
 //! What to measure: a plan, and its expansion into arms.
 //!
 //! The shipped plans are in `harness/plans/`; a reader's own has the same keys. `arms = "all"`
-//! takes every registered strategy, so that a new one is measured without touching a plan.
+//! takes every registered strategy but those whose credentials are good once, so that a new one is
+//! measured without touching a plan.
 
 mod arms;
 mod distance;

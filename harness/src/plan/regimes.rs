@@ -92,6 +92,29 @@ impl Regimes {
         Ok(())
     }
 
+    /// Refuses a condition that names an arm which is not planned, or one that it cannot have.
+    ///
+    /// # Errors
+    /// Names both.
+    pub(super) fn check_arms(&self, arms: &[PlannedArm]) -> Result<(), String> {
+        for regime in &self.each {
+            let selection = regime.arms.as_ref().unwrap_or(&self.arms);
+            let ArmSelection::Named(ids) = selection else { continue };
+            let picked = self.pick(regime, arms);
+            let missing = ids.iter().find(|id| !picked.iter().any(|arm| arm.record.id == **id));
+            if let Some(id) = missing {
+                let is_planned = arms.iter().any(|arm| arm.record.id == *id);
+                let why = if is_planned {
+                    "is used up by being used, and has no part in HTTP/2 or a mix"
+                } else {
+                    "is no arm of the plan"
+                };
+                return Err(format!("the regime `{}`: `{id}` {why}", regime.name));
+            }
+        }
+        Ok(())
+    }
+
     /// The arms that are measured under one condition, of all that are planned. What is used up by
     /// being used has no part in HTTP/2 and in mixes, which are prepared once a block.
     #[must_use]
@@ -175,5 +198,9 @@ mod tests {
             let error = Plan::parse("p", &text.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
+        // A typo would measure nothing beside the floor.
+        let typo = text.replacen("\"jwt-es256\"]", "\"jwt-es25\"]", 1);
+        let error = expand(&Plan::parse("p", &typo).unwrap(), &[]).unwrap_err().to_string();
+        assert!(error.contains("rate-20") && error.contains("jwt-es25"), "{error}");
     }
 }
