@@ -114,8 +114,9 @@ fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {
 }
 
 fn measured_at(figures: &Figures) -> String {
+    let most = figures.strategies.iter().map(|f| &f.cpu_by_rate).max_by_key(|all| all.len());
     let rates: Vec<String> =
-        figures.none_by_rate.iter().map(|point| count(point.per_second as u64)).collect();
+        most.into_iter().flatten().map(|point| count(point.per_second as u64)).collect();
     format!(
         "CPU above no authentication is measured at {} requests per second on one node; between \
          them it is interpolated, above them nothing is said. What is carried beyond the \
@@ -187,9 +188,12 @@ fn reproduce() -> Section {
         id: "reproduce",
         heading: "Do it yourself".into(),
         commands: vec![
-            "./scripts/run --profile revocation --label mine   # your machine's figures".into(),
+            "./scripts/run --profile rates --label mine   # what requests cost on your machine"
+                .into(),
+            "./scripts/run --profile revocation --label mine-too   # lags, and what logouts cost"
+                .into(),
             "authbench decide --preset single-web-app --print >mine.toml   # then edit it".into(),
-            "authbench decide --workload mine.toml --from runs/<folder> --explain".into(),
+            "authbench decide --workload mine.toml --from runs/<both folders> --explain".into(),
         ],
         ..Section::default()
     }

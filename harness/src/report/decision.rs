@@ -79,9 +79,11 @@ fn verdict(out: &mut String, decision: &Decision) {
 fn added(own: &Assessment) -> Option<String> {
     let ms = |ns: f64| format!("{:.2} ms", ns / 1e6);
     let median = own.latency_ns?;
-    let slowest = own
-        .latency_p99_ns
-        .map_or_else(String::new, |ns| format!(" and {} to the 99th percentile", ms(ns)));
+    let slowest = own.latency_p99_ns.map_or_else(String::new, |ns| {
+        // Less than nothing is what the host did to `none`.
+        let ns = if ns > 0.0 { ms(ns) } else { "nothing that can be told".into() };
+        format!(" and {ns} to the 99th percentile")
+    });
     Some(format!("it adds {} to the median response time{slowest}", ms(median.value)))
 }
 

@@ -77,12 +77,18 @@ pub fn in_short(input: &Input<'_>) -> String {
         .iter()
         .filter(|r| r.within_target == Some(false) && r.overlaps == Some(true))
         .count();
+    let cpu: Vec<&&PredictionResult> =
+        measured.iter().filter(|r| r.quantity == "cpu-above-none-ns").collect();
+    let met = cpu.iter().filter(|r| r.within_target == Some(true)).count();
+    let low = cpu.iter().filter(|r| r.error_percent.is_some_and(|error| error < 0.0)).count();
     format!(
         "{} figures were predicted and sealed (SHA-256 {}) before the run began; {} were measured, \
          {within} of them are within their target and {noise} are outside it by no more than the \
-         intervals of both.",
+         intervals of both. Of the {} that are CPU, {met} are within it, and {low} were predicted \
+         too low.",
         all.len(),
         predictions.sha256.get(..16).unwrap_or(&predictions.sha256),
-        measured.len()
+        measured.len(),
+        cpu.len()
     )
 }

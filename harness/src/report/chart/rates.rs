@@ -38,21 +38,26 @@ fn spoken(line: &Line) -> String {
     format!("{}, {}", line.name, points.join(", "))
 }
 
-/// The strategies that were measured at most rates, as far as each cost something at all of them.
+/// The first strategy of each family, algorithm and store, as far as it cost something at every
+/// rate.
 fn drawn(input: &Input<'_>) -> Vec<Line> {
-    let arms = input.derived.arms.iter();
-    let lines: Vec<Line> = arms
-        .filter(|arm| arm.role == Role::Contender && arm.arm == arm.strategy)
-        .map(|arm| Line {
-            name: arm.arm.clone(),
-            color: input.palette.look(&arm.strategy).color,
-            points: points(input, &arm.arm),
-        })
-        .collect();
-    let most = lines.iter().map(|line| line.points.len()).max().unwrap_or(0);
-    let is_shown =
-        |line: &Line| line.points.len() == most && line.points.iter().all(|(_, us)| *us > 0.0);
-    lines.into_iter().filter(is_shown).collect()
+    let mut seen: Vec<(&str, Option<&str>, Option<&str>)> = Vec::new();
+    let mut lines = Vec::new();
+    for arm in &input.derived.arms {
+        let declared = input.run.strategies.iter().find(|s| s.id == arm.strategy);
+        let Some(declared) = declared.filter(|_| arm.role == Role::Contender) else { continue };
+        let kind =
+            (declared.family.as_str(), declared.algorithm.as_deref(), declared.store.as_deref());
+        let points = points(input, &arm.arm);
+        let is_shown = points.len() >= RATES_MIN && points.iter().all(|(_, us)| *us > 0.0);
+        if arm.arm != arm.strategy || seen.contains(&kind) || !is_shown {
+            continue;
+        }
+        seen.push(kind);
+        let color = input.palette.look(&arm.strategy).color;
+        lines.push(Line { name: arm.arm.clone(), color, points });
+    }
+    lines
 }
 
 /// Microseconds above none by requests per second, ascending.
@@ -77,10 +82,12 @@ fn points(input: &Input<'_>, arm: &str) -> Vec<(f64, f64)> {
 
 fn caption(input: &Input<'_>) -> String {
     let blocks = input.derived.regimes.iter().map(|regime| regime.blocks).min().unwrap_or(0);
+    let arrivals = input.run.plan.as_ref().map_or("unknown", |plan| plan.arrivals.as_str());
     format!(
-        "Means over n = {blocks} blocks or more; the table has the 95 % intervals, and the \
-         strategies that are not drawn: measured at fewer rates, or at one of them no dearer than none. \
-         Open loop, poisson arrivals, one server at a time on an idle machine, over loopback. {}",
+        "Means over n = {blocks} blocks or more; the table has the 95 % intervals and every \
+         strategy. Drawn is the first of each family, algorithm and store that was dearer than \
+         none at each rate. Open loop, arrivals: {arrivals}, one server at a time on an idle \
+         machine, over loopback. {}",
         status_note(input.run)
     )
     .trim_end()
