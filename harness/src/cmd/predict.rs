@@ -70,7 +70,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
              plan; measure one with scripts/run --profile rates"
         );
     }
-    let from = records.iter().map(|kept| PredictedFrom {
+    let used = records.iter().filter(|kept| kept.run.predictions.is_none());
+    let from = used.map(|kept| PredictedFrom {
         name: kept.name.clone(),
         run_sha256: kept.derived.run_sha256.clone(),
     });

@@ -18,8 +18,9 @@ type Point = (f64, Estimate);
 /// Predicts what `plan` will measure of its strategies.
 #[must_use]
 pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Vec<Prediction> {
-    let mut valid: Vec<&Source<'_>> =
-        sources.iter().filter(|s| s.derived.withheld.is_none()).collect();
+    // Not from a run that was predicted itself: the next one of the same plan would repeat it.
+    let is_source = |s: &&Source<'_>| s.derived.withheld.is_none() && s.run.predictions.is_none();
+    let mut valid: Vec<&Source<'_>> = sources.iter().filter(is_source).collect();
     // The latest first: machines change.
     valid.sort_by_key(|s| std::cmp::Reverse(s.run.run.started_utc.clone()));
     let mut rows = Vec::new();
@@ -174,6 +175,11 @@ fn longest_lag(sources: &[&Source<'_>], strategy: &str, nodes: u32) -> Option<Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::derive::derive;
+    use crate::measure::synthetic;
+    use crate::plan::Profile;
+    use crate::record::prediction::Predictions;
+    use crate::record::run::Run;
 
     fn point(at: f64, value: f64) -> Point {
         (at, Estimate { value, low: value - 1.0, high: value + 2.0, n: 6 })
@@ -187,5 +193,20 @@ mod tests {
         assert_eq!(between(&mut points, 4.0).unwrap().0.value, 40.0);
         assert!(between(&mut points, 0.9).is_none() && between(&mut points, 8.1).is_none());
         assert!(between(&mut points[..1], 4.0).is_none(), "one point is no line");
+    }
+
+    #[test]
+    fn a_run_that_was_predicted_predicts_nothing() {
+        let mut run = synthetic::run(0);
+        let derived = derive(&run, "");
+        let id = derived.arms.iter().find(|arm| arm.role == Role::Contender).unwrap().arm.clone();
+        let plan = Plan::shipped(Profile::HeldOut).unwrap();
+        let from = |run: &Run| {
+            let source = Source { name: "it", run, derived: &derived };
+            predict(&[source], &plan, std::slice::from_ref(&id)).len()
+        };
+        assert!(from(&run) > 0);
+        run.predictions = Some(Predictions::sealed(vec![], vec![]).unwrap());
+        assert_eq!(from(&run), 0, "it would be its own repetition");
     }
 }
