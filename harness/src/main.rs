@@ -20,6 +20,14 @@ fn main() -> ExitCode {
         error.exit()
     });
     let exit = cli.verb.run().unwrap_or_else(|error| {
+        // Whoever reads our output has seen enough.
+        let reader_left = error.chain().any(|cause| {
+            let cause = cause.downcast_ref::<std::io::Error>();
+            cause.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        });
+        if reader_left {
+            return Exit::Ok;
+        }
         eprintln!("error: {error:#}");
         if error.is::<UsageError>() { Exit::Usage } else { Exit::Failure }
     });

@@ -96,6 +96,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::Failure);
     }
+    if folders.is_empty() && documents.is_empty() {
+        anyhow::bail!("nothing to check: results/ holds no record here, and no folder was named");
+    }
     writeln!(out, "{} folders and {} documents are up to date", folders.len(), documents.len())?;
     Ok(Exit::Ok)
 }
