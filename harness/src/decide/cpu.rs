@@ -78,7 +78,7 @@ fn at_rate(
             found.lack(|| {
                 format!(
                     "CPU per request at {per_node:.0}/s on a node: measured up to {:.0}/s, and no \
-                     law reaches further: more nodes, or {measure}",
+                     law reaches further: more nodes, or a run whose plan has that rate",
                     point.per_second
                 )
             });

@@ -25,6 +25,11 @@ pub fn text(decision: &Decision, workload: &Workload, explain: bool) -> String {
         indifferent(workload),
         INDIFFERENCE * 100.0
     );
+    let _ = writeln!(
+        out,
+        "CPU is that of a server which does nothing else. One that also works for its application \
+         sleeps less at the same rate, and what asks a store costs less there than here."
+    );
     flips(&mut out, decision);
     rows(&mut out, decision);
     if explain {
@@ -55,6 +60,22 @@ fn verdict(out: &mut String, decision: &Decision) {
         if let Some(line) = added(own) {
             let _ = writeln!(out, "{line}");
         }
+        if let Some(lag) = own.lag.filter(|lag| lag.partition_s > 0.0) {
+            let _ = writeln!(
+                out,
+                "a logout works after {} at most; with a node cut off from the store, after {}",
+                at_most(lag.worst_s),
+                at_most(lag.partition_s)
+            );
+        }
+        let unknown = unpriced(decision);
+        if !unknown.is_empty() {
+            let _ = writeln!(
+                out,
+                "these meet every demand too, but their price is not known, so they come last: {}",
+                unknown.join(", ")
+            );
+        }
         for missing in &own.missing {
             let _ = writeln!(out, "not measured of it: {missing}");
         }
@@ -63,7 +84,14 @@ fn verdict(out: &mut String, decision: &Decision) {
         }
     }
     if let Some(next) = &decision.runner_up {
-        let apart = if next.told_apart { "" } else { " (their prices cannot be told apart)" };
+        let own = decision.assessments.first();
+        let other = decision.assessments.iter().find(|a| a.strategy == next.strategy);
+        let is_known = [own, other].iter().all(|a| a.is_some_and(|a| a.monthly.is_some()));
+        let apart = match (is_known, next.told_apart) {
+            (false, _) => " (a price is not known)",
+            (true, true) => "",
+            (true, false) => " (their prices cannot be told apart)",
+        };
         let _ =
             writeln!(out, "runner-up: `{}`{apart}; against it: {}", next.strategy, next.because);
     }
@@ -73,6 +101,17 @@ fn verdict(out: &mut String, decision: &Decision) {
     if let Some(advice) = &decision.advice {
         let _ = writeln!(out, "{advice}");
     }
+}
+
+fn at_most(s: f64) -> String {
+    if s > 0.0 { seconds(s) } else { "no time".into() }
+}
+
+/// Those that meet every demand and cannot be compared by price, beside the choice.
+fn unpriced(decision: &Decision) -> Vec<String> {
+    let others = decision.assessments.iter().skip(1);
+    let unknown = others.filter(|a| a.broken.is_empty() && a.monthly.is_none());
+    unknown.map(|a| format!("`{}`", a.strategy)).collect()
 }
 
 /// What it adds to response times.

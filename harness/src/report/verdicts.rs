@@ -130,8 +130,12 @@ fn declared<'a>(
     input.run.strategies.iter().find(|s| s.id == arm.strategy)
 }
 
+/// Whether it makes that promise of credentials that are good more than once: those that are used
+/// up by being used answer another question.
 fn promised(input: &Input<'_>, arm: &ArmResult, revoke: &str, scope: &str) -> bool {
-    declared(input, arm).is_some_and(|s| s.revoke == revoke && s.scope == scope)
+    declared(input, arm).is_some_and(|s| {
+        s.revoke == revoke && s.scope == scope && s.uses.as_deref() != Some("once")
+    })
 }
 
 /// The cheapest of a group, and those that the data do not tell from it.
