@@ -109,7 +109,7 @@ pub(super) fn run(_: &Scale) -> anyhow::Result<Verdict> {
 fn one(home: &Path, end: End) -> anyhow::Result<(Traces, [usize; 3])> {
     let blocks = if matches!(end, End::ByItself) { "1" } else { "10000" };
     let plan = SMOKE
-        .replace("arms = \"all\"", "arms = [\"none\", \"session-memory\"]")
+        .replace("arms = \"every\"", "arms = [\"none\", \"session-memory\"]")
         .replace("blocks = 2", &format!("blocks = {blocks}"))
         .replace("micro_ms = 300", "micro_ms = 0");
     // The controls of strategies that are not in the plan would be arms without a partner.
