@@ -274,8 +274,9 @@ mod tests {
         };
         for row in &rows {
             assert!(row.bytes_per_entry() > 30.0 && row.usage_bytes > 30, "{row}");
-            // Of what all entries share, an entry is told its part.
-            assert!((row.usage_bytes as f64) < 2.0 * row.bytes_per_entry(), "{row}");
+            // Of what all entries share, an entry is told its part; five hundred are few enough that
+            // a table which grows or a buffer that is freed meanwhile is seen in the growth.
+            assert!((row.usage_bytes as f64) < 3.0 * row.bytes_per_entry(), "{row}");
         }
         // Two lists are one key with all entries in it.
         let (shared, own): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.keys == 0);
