@@ -262,10 +262,14 @@ fn median(mut values: Vec<u64>) -> u64 {
 mod tests {
     use super::*;
 
+    /// So many that the bits of a filter, which its first entry may have laid out already, are
+    /// little of what an entry is told.
+    const FILED: u64 = 2_000;
+
     #[test]
     fn entries_weigh_more_than_nothing_and_a_session_has_two_keys() {
         let bed = Bed::without_redis().unwrap();
-        let rows = match rows_of(&bed, &[500]) {
+        let rows = match rows_of(&bed, &[FILED]) {
             Ok(rows) => rows,
             Err(why) => {
                 println!("skipped: memory in Redis: {why:#}");
@@ -274,16 +278,15 @@ mod tests {
         };
         for row in &rows {
             assert!(row.bytes_per_entry() > 30.0 && row.usage_bytes > 30, "{row}");
-            // Of what all entries share, an entry is told its part; five hundred are few enough that
-            // a table which grows or a buffer that is freed meanwhile is seen in the growth.
-            assert!((row.usage_bytes as f64) < 3.0 * row.bytes_per_entry(), "{row}");
+            // Of what all entries share, an entry is told its part.
+            assert!((row.usage_bytes as f64) < 2.0 * row.bytes_per_entry(), "{row}");
         }
         // Two lists are one key with all entries in it.
         let (shared, own): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.keys == 0);
         assert_eq!((own.len(), shared.len()), (5, 2));
         for row in own {
             let per_entry = if row.entry == "session" { 2 } else { 1 };
-            assert_eq!(row.keys, 500 * per_entry, "{row}");
+            assert_eq!(row.keys, FILED * per_entry, "{row}");
         }
     }
 }
