@@ -47,7 +47,11 @@ fn the_map_of_decisions_can_be_read() {
         let found: Vec<String> = lint(svg).iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "{found:?}");
     }
-    assert!(chart.alt.contains("jwt-") && chart.alt.contains("at once: 0 ms"), "{}", chart.alt);
+    assert!(
+        chart.alt.contains("jwt-denylist-barrier") && chart.alt.contains("at once: 0 ms"),
+        "{}",
+        chart.alt
+    );
 }
 
 #[test]

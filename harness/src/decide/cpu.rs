@@ -7,7 +7,7 @@ use super::workload::Workload;
 use crate::record::decision::{Assessment, Interval};
 
 /// How to measure what a request costs at a rate.
-const BY_RATES: &str = "authbench run --profile rates";
+pub(super) const BY_RATES: &str = "authbench run --profile rates";
 
 /// How many of the requests find nothing remembered. What a client asks while it would be
 /// remembered is spread over the nodes at random, and the first on each node misses; and of those
@@ -47,9 +47,8 @@ fn at_rate(
     found: &mut Assessment,
 ) -> Option<Interval> {
     let per_node = workload.per_node();
-    let measure = BY_RATES;
     let Some(at) = rates::at(&facts.cpu_by_rate, per_node) else {
-        found.lack(|| format!("CPU per request: {measure}"));
+        found.lack(|| format!("CPU per request: {BY_RATES}"));
         return None;
     };
     match (at, &figures.idle_law) {
@@ -68,7 +67,7 @@ fn at_rate(
             found.lack(|| {
                 format!(
                     "CPU per request at {per_node:.0}/s on a node: measured from {:.0}/s on, and \
-                     no law reaches further down: {measure}",
+                     no law reaches further down: {BY_RATES}",
                     point.per_second
                 )
             });
@@ -174,8 +173,8 @@ fn hop(
     at_rate(figures, inner, workload, found)
 }
 
-/// Nothing is cheaper than `none`: below it is noise.
-fn real(ns: Interval) -> Interval {
+/// Nothing is cheaper or faster than `none`: below it is noise.
+pub(super) fn real(ns: Interval) -> Interval {
     Interval { value: ns.value.max(0.0), low: ns.low.max(0.0), high: ns.high.max(0.0) }
 }
 
@@ -185,9 +184,7 @@ pub(super) fn processors(
     workload: &Workload,
     found: &mut Assessment,
 ) {
-    let Some(edge) = check(figures, facts, workload, found) else {
-        return;
-    };
+    let Some(edge) = check(figures, facts, workload, found) else { return };
     let Some(inside) = hop(figures, facts, edge, workload, found) else { return };
     let (edge, inside) = (real(edge), real(inside));
     let request = edge.plus(inside.times(workload.internal_hops));

@@ -126,14 +126,14 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
     let none = valid.iter().find(|s| s.derived.none_cpu_ns.is_some());
     let points: Vec<Vec<Vec<RatePoint>>> =
         valid.iter().map(|s| declared.iter().map(|d| rates::points(s, &d.id)).collect()).collect();
+    let common: Vec<Vec<f64>> = points.iter().map(|record| rates::common(record)).collect();
     let by_rate = |strategy: usize| {
-        let of = |record: &Vec<Vec<RatePoint>>| {
-            let common = rates::common(record);
+        let of = |(record, common): (&Vec<Vec<RatePoint>>, &Vec<f64>)| {
             let own = record[strategy].iter();
             own.filter(|p| common.contains(&p.per_second)).cloned().collect::<Vec<_>>()
         };
         // The record of most rates; of two as good, the first.
-        points.iter().map(of).rev().max_by_key(Vec::len).unwrap_or_default()
+        points.iter().zip(&common).map(of).rev().max_by_key(Vec::len).unwrap_or_default()
     };
     let strategies: Vec<Facts> = declared
         .into_iter()

@@ -5,7 +5,7 @@
 //! the command that measures it; nothing is guessed.
 
 use super::constraints;
-use super::cpu::{behind, is_cache, misses, processors};
+use super::cpu::{BY_RATES, behind, is_cache, misses, processors, real};
 use super::figures::{Facts, Figure, Figures};
 use super::resample::added_p99_ns;
 use super::workload::Workload;
@@ -14,8 +14,6 @@ use crate::record::decision::{Assessment, Interval, Lag};
 const GIB: f64 = 1_073_741_824.0;
 /// Seconds of an average month.
 const MONTH_S: f64 = 2_629_746.0;
-/// How to measure what a load measures.
-const BY_RUN: &str = "authbench run --profile rates";
 
 /// What `facts` come to under `workload`; briefly without the laws and rows that it rests on.
 #[must_use]
@@ -80,7 +78,7 @@ fn operations(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut
         Some(Interval::exactly(1.0))
     };
     let Some(each) = each else {
-        found.lack(|| format!("store commands per request: {BY_RUN}"));
+        found.lack(|| format!("store commands per request: {BY_RATES}"));
         return;
     };
     let hops = if declared.hops_verify.is_some() { 0.0 } else { workload.internal_hops };
@@ -111,14 +109,8 @@ fn latency(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut As
     let usual = if is_missed { figures.fallback(facts).unwrap_or(facts) } else { facts };
     let inner = behind(figures, usual).and_then(|inner| inner.p50_ns.as_ref());
     let (Some(edge), Some(inner)) = (used(usual.p50_ns.as_ref(), found), inner) else {
-        found.lack(|| format!("median latency: {BY_RUN}"));
+        found.lack(|| format!("median latency: {BY_RATES}"));
         return;
-    };
-    // Nothing is faster than `none`: below it is noise.
-    let real = |i: Interval| Interval {
-        value: i.value.max(0.0),
-        low: i.low.max(0.0),
-        high: i.high.max(0.0),
     };
     let away = trips(facts, workload) * workload.store_rtt_ms * 1e6;
     let here = real(edge).plus(real(inner.is).times(workload.internal_hops));

@@ -72,8 +72,7 @@ impl At<'_> {
 }
 
 /// Whether a condition differs from the plan's own in its rate alone.
-#[must_use]
-pub fn is_plain(regime: &RegimeResult) -> bool {
+fn is_plain(regime: &RegimeResult) -> bool {
     regime.mode == "open"
         && regime.mix.is_none()
         && regime.pacing == "exact"

@@ -4,7 +4,8 @@ use super::lines::{self, Line, Panel};
 use super::rows::tick_label;
 use super::scene::Scene;
 use super::{Chart, Input, Width, footer, header};
-use crate::decide::rates::is_plain;
+use crate::decide::figures::Source;
+use crate::decide::rates;
 use crate::record::run::Role;
 use crate::report::format::three_digits;
 use crate::report::verdicts::status_note;
@@ -19,8 +20,7 @@ const RATES_MIN: usize = 3;
 /// When the SVG cannot be written.
 pub(super) fn chart(input: &Input<'_>) -> anyhow::Result<Option<Chart>> {
     let lines = drawn(input);
-    let Some(rates) = lines.iter().map(|line| line.points.len()).max() else { return Ok(None) };
-    if rates < RATES_MIN {
+    if lines.is_empty() {
         return Ok(None);
     }
     let said: Vec<String> = lines.iter().map(spoken).collect();
@@ -62,22 +62,9 @@ fn drawn(input: &Input<'_>) -> Vec<Line> {
 
 /// Microseconds above none by requests per second, ascending.
 fn points(input: &Input<'_>, arm: &str) -> Vec<(f64, f64)> {
-    let own_rate = input.run.plan.as_ref().map(|plan| plan.rate_per_second);
-    let own = input.derived.arms.iter().find(|own| own.arm == arm);
-    let own = own.and_then(|own| Some((own_rate?, own.cpu_above_none_ns?)));
-    let regimes = input
-        .derived
-        .regimes
-        .iter()
-        .filter(|regime| is_plain(regime) && Some(regime.rate_per_second) != own_rate);
-    let others = regimes.filter_map(|regime| {
-        let own = regime.arms.iter().find(|own| own.arm == arm)?;
-        Some((regime.rate_per_second, own.cpu_above_none_ns?))
-    });
-    let all = own.into_iter().chain(others);
-    let mut all: Vec<(f64, f64)> = all.map(|(rate, is)| (rate as f64, is.value / 1e3)).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    all
+    let source = Source { name: "", run: input.run, derived: input.derived };
+    let all = rates::points(&source, arm).into_iter();
+    all.map(|point| (point.per_second, point.cpu_ns.is.value / 1e3)).collect()
 }
 
 fn caption(input: &Input<'_>) -> String {
