@@ -44,7 +44,7 @@ impl Pair {
         registry: &Registry,
         (near_token, far_token): (Token, Token),
     ) -> io::Result<Self> {
-        let mut far = TcpStream::connect(upstream)?;
+        let mut far = TcpStream::connect(upstream).inspect_err(|_| reset(&near))?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
         let both = Interest::READABLE | Interest::WRITABLE;

@@ -188,8 +188,9 @@ impl Worker {
     /// Resets both sides of a connection.
     fn drop_pair(&mut self, index: usize) {
         if let Some(pair) = self.pairs.get_mut(index).and_then(Option::take) {
-            pair.reset();
+            // Counted first: who has seen the reset reads a counter that knows of it.
             self.shared.open.fetch_sub(1, Ordering::Relaxed);
+            pair.reset();
         }
     }
 
@@ -209,7 +210,7 @@ impl Worker {
                 self.pairs.len() - 1
             });
             let tokens = (Token(FIRST + 2 * index), Token(FIRST + 2 * index + 1));
-            // An upstream that cannot be connected to ends the accepted connection.
+            // An upstream that cannot be connected to resets the accepted connection.
             if let Ok(pair) = Pair::open(near, self.upstream, self.poll.registry(), tokens) {
                 self.pairs[index] = Some(pair);
                 self.shared.open.fetch_add(1, Ordering::Relaxed);
@@ -240,8 +241,8 @@ impl Worker {
             if pumped.is_err() {
                 self.drop_pair(index);
             } else if is_over {
-                self.pairs[index] = None;
                 self.shared.open.fetch_sub(1, Ordering::Relaxed);
+                self.pairs[index] = None;
             }
         }
         if !self.late_ns.is_empty() {
