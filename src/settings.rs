@@ -1,5 +1,7 @@
 //! What every strategy is told: lifetimes, leeway, issuer, audience. Explicit, equal, recorded.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuildError;
@@ -18,6 +20,10 @@ pub struct Settings {
     pub token_max_lifetime_s: u64,
     /// Clock skew tolerated on `exp`, `nbf` and `iat`, in seconds.
     pub leeway_s: u64,
+    /// Bytes of JSON that a JWT carries beyond the claims that are read here: an application's own,
+    /// as one claim `entitlements`; 0 = none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_claims_bytes: u32,
     /// Seconds that an access token lives where a refresh token renews it.
     pub access_lifetime_s: u64,
     /// Seconds that a token lives which an edge makes for the services behind it.
@@ -33,6 +39,16 @@ pub struct Settings {
     pub session_absolute_s: u64,
 }
 
+/// Settings without further claims are written as they were before there were any.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(bytes: &u32) -> bool {
+    *bytes == 0
+}
+
+/// Bytes of further claims: fewer do not hold the claim's name, with more a token of the longest
+/// signature would be longer than any verifier here reads.
+pub const EXTRA_CLAIMS_BYTES: RangeInclusive<u32> = 32..=5_000;
+
 impl Default for Settings {
     /// 15-minute tokens without leeway, 5 minutes where they are renewed; sessions idle out after
     /// 30 minutes and end after 12 hours.
@@ -43,6 +59,7 @@ impl Default for Settings {
             token_lifetime_s: 900,
             token_max_lifetime_s: 3_600,
             leeway_s: 0,
+            extra_claims_bytes: 0,
             access_lifetime_s: 300,
             internal_lifetime_s: 60,
             refresh_grace_s: 0,
@@ -67,6 +84,14 @@ impl Settings {
             return refuse(format!(
                 "token_lifetime_s is {}; it must be 1 to token_max_lifetime_s ({})",
                 self.token_lifetime_s, self.token_max_lifetime_s
+            ));
+        }
+        let extra = self.extra_claims_bytes;
+        if extra > 0 && !EXTRA_CLAIMS_BYTES.contains(&extra) {
+            return refuse(format!(
+                "extra_claims_bytes is {extra}; it must be 0 or {} to {}",
+                EXTRA_CLAIMS_BYTES.start(),
+                EXTRA_CLAIMS_BYTES.end()
             ));
         }
         for (name, lifetime_s) in [

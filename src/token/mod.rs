@@ -12,6 +12,8 @@ mod policy;
 #[cfg(test)]
 mod vectors;
 
+pub use claims::Entitlements;
+
 use std::fmt;
 
 use crate::credential::Grant;

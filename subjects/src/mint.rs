@@ -9,7 +9,7 @@ use authbench::identity::{Principal, SubjectId, UnixTime};
 use authbench::token::algorithm::{self, Pinned};
 use authbench::token::key::Algorithm;
 use authbench::token::library::Library;
-use authbench::token::{AccessTokens, NewToken, TokenId};
+use authbench::token::{AccessTokens, Entitlements, NewToken, TokenId};
 use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::value::RawValue;
@@ -151,19 +151,15 @@ pub fn payload(token: &str) -> anyhow::Result<String> {
     String::from_utf8(json).context("a payload that is no text")
 }
 
-/// The JSON object `typical` with a last member that makes it `bytes` long: names of entitlements
-/// with spaces between, as in `scope` (RFC 8693 section 4.2), cut where it is full.
+/// The JSON object `typical` with a last member that makes it `bytes` long.
 fn filled_up(typical: &str, bytes: usize) -> anyhow::Result<String> {
     let start = typical.strip_suffix('}').context("claims that are no object")?;
-    let mut json = format!("{start},\"entitlements\":\"");
+    let json = format!("{start},\"entitlements\":\"");
     let end = "\"}";
     let most = bytes.saturating_sub(end.len());
     ensure!(json.len() <= most, "the typical claims do not fit into {bytes} bytes");
-    let names = (1_u32..).flat_map(|n| format!("invoice-{n:04}:read ").into_bytes());
-    let room = most - json.len();
-    json.extend(names.take(room).map(char::from));
-    json.push_str(end);
-    Ok(json)
+    let names = Entitlements(most - json.len());
+    Ok(format!("{json}{names}{end}"))
 }
 
 #[cfg(test)]

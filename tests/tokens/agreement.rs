@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use authbench::error::Denial;
 use authbench::identity::UnixTime;
-use authbench::settings::Settings;
+use authbench::settings::{EXTRA_CLAIMS_BYTES, Settings};
 use authbench::token::AccessTokens;
-use authbench::token::algorithm::Hs256;
+use authbench::token::algorithm::{Hs256, Rs256};
 use authbench::token::library::Library;
 use authbench::token::prepared::{AwsLc, Prepared};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 use crate::generator::Generator;
-use crate::support::{Forge, deps_with, new_token, test_time};
+use crate::support::{Forge, decode, deps_with, new_token, test_time};
 
 const TOKENS: u32 = 1_000_000;
 
@@ -84,6 +84,38 @@ fn prepared_and_library_issue_the_same_bytes() {
         let (ours, theirs) = (ours.expect("it can sign"), theirs.expect("it can sign"));
         assert_eq!(ours.access.expose(), theirs.access.expose());
         assert_eq!(ours.expires_at, theirs.expires_at);
+    }
+}
+
+/// An application's own claims are read by nobody here, and are as long as was asked for.
+#[test]
+fn further_claims_are_exactly_as_long_and_change_no_answer() {
+    fn check<T: AccessTokens>() {
+        let now = test_time();
+        let payload = |extra_claims_bytes: u32| {
+            let deps = deps_with(Settings { extra_claims_bytes, ..Settings::default() });
+            let tokens = T::build(&deps).expect("fresh keys");
+            let grant = tokens.issue(&new_token(1, now), now).expect("it can sign");
+            let token = grant.access.expose();
+            let verified = tokens.verify(token, now).expect("its own token");
+            (decode(token.split('.').nth(1).expect("three segments")), verified)
+        };
+        let (usual, verified) = payload(0);
+        for extra in [*EXTRA_CLAIMS_BYTES.start(), 800, *EXTRA_CLAIMS_BYTES.end()] {
+            let (longer, same) = payload(extra);
+            assert_eq!(longer.len(), usual.len() + extra as usize);
+            assert_eq!(same, verified);
+        }
+    }
+    check::<Library<Hs256>>();
+    check::<Prepared<AwsLc<Hs256>>>();
+    // The longest signature there is.
+    check::<Library<Rs256>>();
+    check::<Prepared<AwsLc<Rs256>>>();
+    for extra_claims_bytes in [1, 31, 5_001] {
+        let settings = Settings { extra_claims_bytes, ..Settings::default() };
+        let error = settings.check().unwrap_err().to_string();
+        assert!(error.contains("extra_claims_bytes"), "{error}");
     }
 }
 
