@@ -81,11 +81,28 @@ const authbench = (() => {
     return inner ? atRate(figures, inner, w) : null;
   }
 
+  const FEW_CLAIMS = 32;
+  function ofClaims(f, w) {
+    const own = f.claims_bytes ?? w.claims_bytes, extra = w.claims_bytes - own;
+    const points = f.cpu_by_claims ?? [], last = points[points.length - 1];
+    if (extra < FEW_CLAIMS || !last) return exactly(0);
+    if (extra > last.extra_bytes * SAME) return null;
+    const x = clamp(extra, 0, last.extra_bytes);
+    const upper = points.findIndex((p) => p.extra_bytes >= x), b = points[upper];
+    const a = upper > 0 ? points[upper - 1] : { extra_bytes: 0, ...exactly(0) };
+    const share = (x - a.extra_bytes) / (b.extra_bytes - a.extra_bytes);
+    const line = plus(map(a, (y) => y * (1 - share)), map(b, (y) => y * share));
+    return { value: Math.max(line.value, 0), low: line.low, high: Math.max(line.high, 0) };
+  }
+
   function processors(figures, f, w, a) {
-    const edge = check(figures, f, w);
+    let edge = check(figures, f, w);
     if (!edge) return;
-    const inside = hop(figures, f, edge, w);
+    let inside = hop(figures, f, edge, w);
     if (!inside) return;
+    const more = ofClaims(f, w), within = more && ofClaims(behind(figures, f), w);
+    if (!within) return;
+    [edge, inside] = [plus(edge, more), plus(inside, within)];
     const real = (i) => map(i, (x) => Math.max(x, 0));
     const request = plus(real(edge), map(real(inside), (x) => x * w.internal_hops));
     a.cpu_ns = request;

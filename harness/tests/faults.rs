@@ -69,6 +69,7 @@ fn matrix(faults: &[Fault], watcher: &dyn Watcher) -> Option<anyhow::Result<Vec<
         mode: Mode::Open,
         server_cpus: Vec::new(),
         mix: None,
+        work_kib: 0,
         http2_connections: None,
         sabotage: None,
     };

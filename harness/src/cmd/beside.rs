@@ -118,6 +118,7 @@ fn config() -> ServeConfig {
         postgres_url: None,
         sqlite_file: None,
         spin_ns: 0,
+        work_kib: 0,
         ping: false,
         cpus: Vec::new(),
         clock_offset_s: 0,

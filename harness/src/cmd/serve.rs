@@ -149,6 +149,7 @@ fn config_of(args: &Args) -> anyhow::Result<ServeConfig> {
         postgres_url: postgres_url.map(HiddenUrl),
         sqlite_file: args.sqlite_file.clone(),
         spin_ns: u64::from(args.spin_us) * 1_000,
+        work_kib: 0,
         ping: false,
         cpus: Vec::new(),
         clock_offset_s: 0,

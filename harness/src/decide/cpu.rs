@@ -1,5 +1,6 @@
 //! Processors: what one check costs at the rate of the workload's nodes, and all of a request's.
 
+use super::claims;
 use super::figures::{Facts, Figures};
 use super::model::used;
 use super::rates::{self, At, IdleLaw};
@@ -143,6 +144,40 @@ fn check(
     })
 }
 
+/// Of fewer bytes of claims than this it does not matter that they were not measured, bytes.
+const FEW_CLAIMS: f64 = 32.0;
+
+/// CPU of the claims that the workload's tokens carry beyond those that were measured with; nothing
+/// beyond the largest of those.
+fn of_claims(facts: &Facts, workload: &Workload, found: &mut Assessment) -> Option<Interval> {
+    let own = facts.claims_bytes.unwrap_or(workload.claims_bytes);
+    let extra = workload.claims_bytes - own;
+    if extra < FEW_CLAIMS {
+        return Some(Interval::exactly(0.0));
+    }
+    let Some(last) = facts.cpu_by_claims.last() else {
+        let id = &facts.declared.id;
+        found.law(|| format!("CPU of `{id}` as with {own:.0} bytes of claims: {BY_RATES}"));
+        return Some(Interval::exactly(0.0));
+    };
+    let more = claims::at(&facts.cpu_by_claims, extra);
+    if more.is_none() {
+        found.lack(|| {
+            format!(
+                "CPU per request with {:.0} bytes of claims: measured up to {:.0}, and no law \
+                 reaches further",
+                workload.claims_bytes,
+                own + last.extra_bytes
+            )
+        });
+    }
+    let beyond = facts.cpu_by_claims.iter().position(|point| point.extra_bytes >= extra);
+    let upper = beyond.unwrap_or(facts.cpu_by_claims.len() - 1);
+    let around = &facts.cpu_by_claims[upper.saturating_sub(1)..=upper];
+    around.iter().for_each(|point| found.row(&point.cpu_ns.row));
+    more
+}
+
 /// The strategy whose cost a service behind the edge has: the same again, or that of the token
 /// which it verifies instead.
 pub(super) fn behind<'f>(figures: &'f Figures, facts: &'f Facts) -> Option<&'f Facts> {
@@ -186,7 +221,10 @@ pub(super) fn processors(
 ) {
     let Some(edge) = check(figures, facts, workload, found) else { return };
     let Some(inside) = hop(figures, facts, edge, workload, found) else { return };
-    let (edge, inside) = (real(edge), real(inside));
+    let Some(more) = of_claims(facts, workload, found) else { return };
+    let Some(inner) = behind(figures, facts) else { return };
+    let Some(more_inside) = of_claims(inner, workload, found) else { return };
+    let (edge, inside) = (real(edge.plus(more)), real(inside.plus(more_inside)));
     let request = edge.plus(inside.times(workload.internal_hops));
     let rate = workload.requests_per_second;
     found.cpu_ns = Some(request);

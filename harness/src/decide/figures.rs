@@ -11,6 +11,7 @@ use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::Family;
 use serde::{Deserialize, Serialize};
 
+use super::claims::{self, ClaimsPoint};
 use super::rates::{self, IdleLaw, RatePoint};
 use super::resample::Responses;
 use super::wire::Wire;
@@ -50,6 +51,9 @@ pub struct Facts {
     /// The same at every rate of that record, ascending.
     #[serde(default)]
     pub cpu_by_rate: Vec<RatePoint>,
+    /// What more claims in its token cost, ascending; nothing where that was not measured.
+    #[serde(default)]
+    pub cpu_by_claims: Vec<ClaimsPoint>,
     /// The store's share of it, of 1.
     pub store_share: f64,
     /// Store commands per request, counted.
@@ -223,6 +227,11 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
     Facts {
         cpu_ns,
         cpu_by_rate: Vec::new(),
+        cpu_by_claims: sources
+            .iter()
+            .map(|source| claims::points(source, &id))
+            .find(|points| !points.is_empty())
+            .unwrap_or_default(),
         store_share: store_share.unwrap_or(0.0),
         commands,
         p50_ns,

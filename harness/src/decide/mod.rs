@@ -6,10 +6,12 @@
 //! change that. The same model runs in the page; golden vectors hold the two together.
 
 pub mod choice;
+pub mod claims;
 pub mod constraints;
 mod cpu;
 pub mod figures;
 pub mod flip;
+mod mixes;
 pub mod model;
 pub mod predict;
 pub mod rates;

@@ -6,8 +6,10 @@
 
 use super::figures::{Source, commands_of};
 use super::rates::{self, At};
+use super::{claims, mixes};
+use crate::load::mix::Mix;
 use crate::os::affinity::Layout;
-use crate::plan::Plan;
+use crate::plan::{Plan, RegimePlan, expand};
 use crate::record::derived::{Derived, Estimate};
 use crate::record::prediction::Prediction;
 use crate::record::run::Role;
@@ -29,14 +31,7 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
         rows.extend(cpu_at_rate(&valid, strategy, ("rate", rate)));
         rows.extend(counts(&valid, strategy, rate));
         for regime in plan.regimes.iter().flat_map(|regimes| &regimes.each) {
-            let is_plain = !regime.closed
-                && regime.mix.is_none()
-                && regime.pacing.is_none()
-                && regime.layout == Layout::default()
-                && regime.http2_connections.is_none();
-            if let Some(rate) = regime.rate_per_second.filter(|_| is_plain) {
-                rows.extend(cpu_at_rate(&valid, strategy, ("regime", rate)));
-            }
+            rows.extend(under(&valid, strategy, plan, regime));
         }
         for us in plan.distance.iter().flat_map(|sweep| &sweep.round_trips_us) {
             if *us > 0 {
@@ -48,6 +43,86 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
         }
     }
     rows
+}
+
+/// Under a condition that differs in its rate, and in what tokens say or in what is asked for.
+fn under(
+    sources: &[&Source<'_>],
+    strategy: &str,
+    plan: &Plan,
+    regime: &RegimePlan,
+) -> Vec<Prediction> {
+    let is_served_alike = !regime.closed
+        && regime.work_kib == 0
+        && regime.pacing.is_none()
+        && regime.layout == Layout::default()
+        && regime.http2_connections.is_none();
+    let rate = regime.rate_per_second.unwrap_or(plan.rate_per_second);
+    let rows = match (regime.mix, regime.extra_claims_bytes) {
+        _ if !is_served_alike || !regime_has(plan, regime, strategy) => Vec::new(),
+        (None, None) if regime.rate_per_second.is_none() => Vec::new(),
+        (None, None) => cpu_at_rate(sources, strategy, ("regime", rate)).into_iter().collect(),
+        (None, Some(bytes)) => with_claims(sources, strategy, rate, f64::from(bytes)),
+        (Some(mix), None) => of_mix(sources, strategy, rate, &mix).into_iter().collect(),
+        (Some(_), Some(_)) => Vec::new(),
+    };
+    let named = |row| Prediction { regime: Some(regime.name.clone()), ..row };
+    rows.into_iter().map(named).collect()
+}
+
+/// Whether the condition measures the strategy.
+fn regime_has(plan: &Plan, regime: &RegimePlan, strategy: &str) -> bool {
+    let Some(regimes) = &plan.regimes else { return false };
+    let arms = expand(plan, &[]).unwrap_or_default();
+    regimes.pick(regime, &arms).iter().any(|arm| arm.record.id == strategy)
+}
+
+/// CPU and bytes with more claims in the token: what it costs at the rate, and what they add.
+fn with_claims(
+    sources: &[&Source<'_>],
+    strategy: &str,
+    rate: u64,
+    extra_bytes: f64,
+) -> Vec<Prediction> {
+    let condition = ("regime", rate);
+    let usual = cpu_at_rate(sources, strategy, condition);
+    let added = sources.iter().find_map(|source| {
+        let is = claims::at(&claims::points(source, strategy), extra_bytes)?;
+        Some((is, source.name))
+    });
+    let cpu = usual.as_ref().zip(added).map(|(usual, (more, name))| {
+        let is = Estimate {
+            value: usual.value + more.value,
+            low: usual.low + more.low,
+            high: usual.high + more.high,
+            n: 0,
+        };
+        let by = format!("{}; and a line over the bytes of further claims, in {name}", usual.by);
+        row(condition, strategy, "cpu-above-none-ns", is, by)
+    });
+    // Base64url of what is signed: four characters for three bytes.
+    let bytes = counts(sources, strategy, rate).into_iter();
+    let bytes = bytes.filter(|row| row.quantity == "request-bytes").map(|usual| {
+        let is = exactly(usual.value + (extra_bytes * 4.0 / 3.0).round());
+        let by = format!("{}, and four characters for three bytes of claims", usual.by);
+        row(condition, strategy, "request-bytes", is, by)
+    });
+    cpu.into_iter().chain(bytes).collect()
+}
+
+/// CPU of a mix that other mixes make up.
+fn of_mix(sources: &[&Source<'_>], strategy: &str, rate: u64, mix: &Mix) -> Option<Prediction> {
+    sources.iter().find_map(|source| {
+        let (is, parts) = mixes::cpu_ns(source, strategy, mix, rate)?;
+        let is = Estimate { value: is.value, low: is.low, high: is.high, n: 0 };
+        let by = format!("the sum of good credentials, {} in {}", parts.join(", "), source.name);
+        Some(row(("regime", rate), strategy, "cpu-above-none-ns", is, by))
+    })
+}
+
+/// A figure without an interval.
+const fn exactly(value: f64) -> Estimate {
+    Estimate { value, low: value, high: value, n: 0 }
 }
 
 /// The straight line between the two points around `at`; nothing outside of all points.
@@ -76,6 +151,7 @@ fn row(
     Prediction {
         condition: condition.into(),
         at,
+        regime: None,
         strategy: strategy.into(),
         quantity: quantity.into(),
         value: is.value,
@@ -107,7 +183,6 @@ fn cpu_at_rate(
 /// Commands and bytes of a request: the same at every rate. Of commands what `none` causes is taken
 /// off, and nothing is said where nodes ask by themselves or remember answers: that is per second.
 fn counts(sources: &[&Source<'_>], strategy: &str, rate: u64) -> Vec<Prediction> {
-    let exactly = |value: f64| Estimate { value, low: value, high: value, n: 0 };
     let found = sources.iter().find_map(|source| {
         let arm = source.derived.arms.iter().find(|arm| arm.arm == strategy)?;
         (arm.requests > 0).then_some((source, arm))
@@ -166,8 +241,7 @@ fn longest_lag(sources: &[&Source<'_>], strategy: &str, nodes: u32) -> Option<Pr
     let declared = sources.iter().flat_map(|s| &s.run.strategies).find(|s| s.id == strategy)?;
     let period = declared.lag_period_ns.or(declared.revoke_within_ns)?;
     let is_uniform = declared.lag_law.as_deref() == Some("uniform");
-    let value = period as f64;
-    let is = Estimate { value, low: value, high: value, n: 0 };
+    let is = exactly(period as f64);
     let by = "the longest of many that are uniform over the period is the period".to_owned();
     is_uniform.then(|| row(("nodes", nodes.into()), strategy, "lag-max-ns", is, by))
 }
@@ -178,6 +252,7 @@ mod tests {
     use crate::measure::derive::derive;
     use crate::measure::synthetic;
     use crate::plan::Profile;
+    use crate::record::derived::{ArmResult, RegimeArm, RegimeResult};
     use crate::record::prediction::Predictions;
     use crate::record::run::Run;
 
@@ -193,6 +268,78 @@ mod tests {
         assert_eq!(between(&mut points, 4.0).unwrap().0.value, 40.0);
         assert!(between(&mut points, 0.9).is_none() && between(&mut points, 8.1).is_none());
         assert!(between(&mut points[..1], 4.0).is_none(), "one point is no line");
+    }
+
+    /// A condition in which every arm costs `value` above `none`.
+    fn regime(derived: &Derived, name: &str, rate: u64, value: f64) -> RegimeResult {
+        let is = Estimate { value, low: value - 2.0, high: value + 2.0, n: 8 };
+        let arm = |arm: &ArmResult| RegimeArm {
+            arm: arm.arm.clone(),
+            cpu_over_none: None,
+            cpu_above_none_ns: Some(is),
+            cpu_verdict: None,
+            cpu_ns: None,
+            request_bytes: None,
+            throughput_over_none: None,
+        };
+        RegimeResult {
+            name: name.into(),
+            mode: "open".into(),
+            rate_per_second: rate,
+            pacing: "exact".into(),
+            layout: "unpinned".into(),
+            protocol: "http/1.1".into(),
+            mix: None,
+            work_kib: None,
+            extra_claims_bytes: None,
+            blocks: 8,
+            none_cpu_ns: None,
+            arms: derived.arms.iter().map(arm).collect(),
+        }
+    }
+
+    #[test]
+    fn claims_and_mixes_are_predicted_from_conditions_that_have_them() {
+        let run = synthetic::run(0);
+        let mut derived = derive(&run, "");
+        let rate = run.plan.as_ref().unwrap().rate_per_second;
+        let own = derived.arms.iter().position(|arm| arm.role == Role::Contender).unwrap();
+        let id = derived.arms[own].arm.clone();
+        let usual = derived.arms[own].cpu_above_none_ns.unwrap().value;
+        let mix = |text: &str| Some(text.to_owned());
+        let longer = regime(&derived, "longer", rate, usual + 300.0);
+        let refused = regime(&derived, "refused", rate, usual - 100.0);
+        let plain = regime(&derived, "low", rate / 4, 900.0);
+        derived.regimes = vec![
+            RegimeResult { extra_claims_bytes: Some(1_000), ..longer },
+            RegimeResult { mix: mix("50 % valid, 50 % forged"), ..refused },
+            plain,
+        ];
+        let text = Profile::HeldOut.source().1;
+        let head = text.split("[regimes]").next().unwrap();
+        let regimes = format!(
+            "[regimes]\nblocks = 2\nrounds_per_block = 2\narms = [\"{id}\"]\n\
+             [[regimes.each]]\nname = \"a\"\nextra_claims_bytes = 500\nrate_per_second = {rate}\n\
+             [[regimes.each]]\nname = \"b\"\nmix = {{ valid = 900, forged = 100 }}\n\
+             rate_per_second = {rate}\n\
+             [[regimes.each]]\nname = \"c\"\nmix = {{ valid = 900, expired = 100 }}\n\
+             rate_per_second = {rate}\n\
+             [[regimes.each]]\nname = \"d\"\nextra_claims_bytes = 5000\n"
+        );
+        let head = head.replacen("\"session-memory\"", &format!("\"{id}\""), 1);
+        let plan = Plan::parse("p", &format!("{head}{regimes}")).unwrap();
+        let source = Source { name: "it", run: &run, derived: &derived };
+        let rows = predict(&[source], &plan, std::slice::from_ref(&id));
+        let cpu = |name: &str| {
+            let of = |row: &&Prediction| {
+                row.regime.as_deref() == Some(name) && row.quantity == "cpu-above-none-ns"
+            };
+            rows.iter().find(of).map(|row| (row.value - usual).round())
+        };
+        assert_eq!(cpu("a"), Some(150.0), "half of what twice as many bytes cost");
+        assert_eq!(cpu("b"), Some(-20.0), "a fifth of what five times as many cost");
+        assert_eq!(cpu("c"), None, "nobody measured the expired");
+        assert_eq!(cpu("d"), None, "beyond what was measured");
     }
 
     #[test]

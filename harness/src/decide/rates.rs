@@ -72,9 +72,20 @@ impl At<'_> {
 }
 
 /// Whether a condition differs from the plan's own in its rate alone.
-fn is_plain(regime: &RegimeResult) -> bool {
+#[must_use]
+pub fn is_plain(regime: &RegimeResult) -> bool {
+    is_usual(regime) && regime.extra_claims_bytes.is_none()
+}
+
+/// Whether it differs in its rate and in what tokens say, at most.
+pub(super) fn is_usual(regime: &RegimeResult) -> bool {
+    regime.mix.is_none() && is_served_alike(regime)
+}
+
+/// Whether it differs in its rate and in what is asked for, at most.
+pub(super) fn is_served_alike(regime: &RegimeResult) -> bool {
     regime.mode == "open"
-        && regime.mix.is_none()
+        && regime.work_kib.is_none()
         && regime.pacing == "exact"
         && regime.layout == "unpinned"
         && regime.protocol == "http/1.1"
@@ -84,9 +95,8 @@ fn is_plain(regime: &RegimeResult) -> bool {
 /// loop, woken exactly, unpinned; ascending.
 #[must_use]
 pub fn points(source: &Source<'_>, strategy: &str) -> Vec<RatePoint> {
-    let Some(own_rate) = source.run.plan.as_ref().map(|plan| plan.rate_per_second) else {
-        return Vec::new();
-    };
+    let plan = source.run.plan.as_ref().filter(|plan| plan.extra_claims_bytes.is_none());
+    let Some(own_rate) = plan.map(|plan| plan.rate_per_second) else { return Vec::new() };
     let derived = source.derived;
     let point = |rate: u64, is: Option<Estimate>, pointer: String| {
         Some(RatePoint { per_second: rate as f64, cpu_ns: figure(source, is?, &pointer) })

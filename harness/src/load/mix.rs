@@ -132,7 +132,48 @@ impl std::fmt::Display for Mix {
     }
 }
 
+/// A mix in words is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ParseMixError;
+
+impl std::str::FromStr for Mix {
+    type Err = ParseMixError;
+
+    /// Reads what [`Mix`] writes.
+    fn from_str(text: &str) -> Result<Self, ParseMixError> {
+        let (shares, law) = text.split_once("; ").unwrap_or((text, ""));
+        let thousandth = |text: &str| -> Result<u32, ParseMixError> {
+            let value: f64 = text.parse().map_err(|_| ParseMixError)?;
+            let milli = (value * 1e3).round();
+            if (0.0..=1e6).contains(&milli) { Ok(milli as u32) } else { Err(ParseMixError) }
+        };
+        let mut mix = Self { valid: 0, expired: 0, forged: 0, revoked: 0, ..Self::default() };
+        for share in shares.split(", ") {
+            let (percent, name) = share.split_once(" % ").ok_or(ParseMixError)?;
+            let kind = Kind::ALL.into_iter().find(|k| k.name() == name).ok_or(ParseMixError)?;
+            *mix.weight_mut(kind) = thousandth(percent)? / 100;
+        }
+        if !law.is_empty() {
+            let exponent = law.strip_prefix("subjects by Zipf, exponent ").ok_or(ParseMixError)?;
+            mix.zipf_milli = thousandth(exponent)?;
+        }
+        mix.check().map(|()| mix).map_err(|_| ParseMixError)
+    }
+}
+
 impl Mix {
+    const fn weight_mut(&mut self, kind: Kind) -> &mut u32 {
+        match kind {
+            Kind::Valid => &mut self.valid,
+            Kind::Expired => &mut self.expired,
+            Kind::Forged => &mut self.forged,
+            Kind::Revoked => &mut self.revoked,
+            Kind::Login => &mut self.login,
+            Kind::Logout => &mut self.logout,
+            Kind::Refresh => &mut self.refresh,
+        }
+    }
+
     /// The weight of `kind`, per thousand.
     #[must_use]
     pub const fn weight(&self, kind: Kind) -> u32 {
@@ -212,6 +253,18 @@ mod tests {
         }
         let steep = Mix { zipf_milli: 5_001, ..Mix::default() };
         assert!(steep.check().unwrap_err().to_string().contains("zipf_milli"));
+    }
+
+    #[test]
+    fn what_a_mix_writes_is_read_back() {
+        let logins = Mix { valid: 925, login: 15, logout: 15, zipf_milli: 1_250, ..Mix::default() };
+        let rest = Mix { expired: 0, forged: 45, revoked: 0, ..logins };
+        for mix in [Mix::default(), rest] {
+            assert_eq!(mix.to_string().parse(), Ok(mix), "{mix}");
+        }
+        for text in ["", "100 % vaild", "99 % valid", "100 valid", "100 % valid; by chance"] {
+            assert_eq!(text.parse::<Mix>(), Err(ParseMixError), "{text}");
+        }
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Common<'a> {
     pub server_cpus: Vec<u32>,
     /// Other operations than `GET /me` with good credentials.
     pub mix: Option<Mix>,
+    /// Memory that each `GET /me` works on beside authentication, KiB.
+    pub work_kib: u32,
     /// HTTP/2 over this many connections, instead of HTTP/1.1.
     pub http2_connections: Option<u32>,
     /// The fault that is brought about, when the gates themselves are tested.
@@ -73,6 +75,7 @@ impl Common<'_> {
             postgres_url: self.stores.postgres_url().map(|url| HiddenUrl(url.to_owned())),
             sqlite_file: self.stores.sqlite_file(),
             spin_ns: arm.record.spin_ns + sabotage::extra_spin_ns(self.sabotage, arm.record.role),
+            work_kib: self.work_kib,
             ping: arm.record.store_pings > 0,
             cpus: self.server_cpus.clone(),
             clock_offset_s: 0,

@@ -53,11 +53,17 @@ fn asks_nobody(properties: &Properties) -> bool {
     !properties.needs_redis() && matches!(properties.family, Family::Floor | Family::Token)
 }
 
-/// The arms of a sweep over `kinds`: those that ask nobody, then those that ask the store.
+/// The arms of a sweep over `kinds`, or over those of them that `plan` names and the floor: those
+/// that ask nobody, then those that ask the store.
 #[must_use]
-pub fn arms(kinds: &[StrategyKind]) -> (Vec<PlannedArm>, Vec<PlannedArm>) {
+pub fn arms(kinds: &[StrategyKind], plan: &SweepPlan) -> (Vec<PlannedArm>, Vec<PlannedArm>) {
+    let is_named = |kind: &StrategyKind| {
+        let is_floor = kind.properties().family == Family::Floor;
+        plan.arms.is_empty() || is_floor || plan.arms.iter().any(|id| id == kind.name())
+    };
     let of = |wanted: fn(&Properties) -> bool| {
-        kinds.iter().filter(move |kind| wanted(&kind.properties())).map(|kind| usual_arm(*kind))
+        let kinds = kinds.iter().filter(move |kind| is_named(kind) && wanted(&kind.properties()));
+        kinds.map(|kind| usual_arm(*kind))
     };
     (of(asks_nobody).collect(), of(asks_store).collect())
 }
@@ -65,7 +71,7 @@ pub fn arms(kinds: &[StrategyKind]) -> (Vec<PlannedArm>, Vec<PlannedArm>) {
 /// Milliseconds of planned measuring.
 #[must_use]
 pub fn planned_ms(kinds: &[StrategyKind], plan: &SweepPlan) -> u64 {
-    let (direct, stored) = arms(kinds);
+    let (direct, stored) = arms(kinds, plan);
     plan.planned_ms(direct.len() as u64, stored.len() as u64)
 }
 
@@ -125,7 +131,7 @@ pub fn block(
         .plain_address()
         .ok_or_else(|| anyhow!("Redis has no plain address; give one as redis://host:port"))?;
     let line = DelayLine::start(upstream).context("the delay line does not start")?;
-    let (direct, stored) = arms(kinds);
+    let (direct, stored) = arms(kinds, plan);
     let mut driver = Driver::new(driver_settings(common.plan))?;
     let mut contestants = start(common, &direct, None, plan, &mut driver)?;
     contestants.extend(start(common, &stored, None, plan, &mut driver)?);
@@ -326,7 +332,7 @@ mod tests {
 
     #[test]
     fn every_registered_strategy_is_on_its_side_by_what_it_declares() {
-        let (direct, stored) = arms(StrategyKind::ALL);
+        let (direct, stored) = arms(StrategyKind::ALL, &SweepPlan::default());
         assert!(direct.iter().any(|arm| arm.kind.properties().family == Family::Floor));
         for arm in &direct {
             let p = arm.kind.properties();
@@ -339,6 +345,19 @@ mod tests {
             assert_eq!(is_stored, asks, "{}", kind.name());
         }
         assert!(!stored.is_empty() && direct.len() > 1);
+    }
+
+    #[test]
+    fn those_that_are_named_are_measured_and_the_floor() {
+        let plan = SweepPlan { arms: vec!["session-redis".into()], ..SweepPlan::default() };
+        let (direct, stored) = arms(StrategyKind::ALL, &plan);
+        let ids = |arms: &[PlannedArm]| -> Vec<String> {
+            arms.iter().map(|arm| arm.record.id.clone()).collect()
+        };
+        assert_eq!(
+            (ids(&direct), ids(&stored)),
+            (vec!["none".into()], vec!["session-redis".into()])
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod loops;
 pub mod merge;
 pub mod micro;
 pub mod once;
+pub mod opening;
 pub mod purse;
 pub mod regime;
 pub mod revocation;

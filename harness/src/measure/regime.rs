@@ -54,6 +54,7 @@ pub fn measure(
         mode: if regime.closed { Mode::Closed } else { Mode::Open },
         server_cpus,
         mix: regime.mix,
+        work_kib: regime.work_kib,
         http2_connections: regime.http2_connections,
         sabotage: common.sabotage,
     };
@@ -62,6 +63,9 @@ pub fn measure(
         Ok(pinned) => pinned,
         Err(why) => return Ok(Err(not_measured(regime, &why))),
     };
+    // Credentials with other claims are none of the others'.
+    let mut own = Purses::new();
+    let purses = if regime.extra_claims_bytes.is_some() { &mut own } else { purses };
     let mut cells = Vec::new();
     for number in 0..plan.blocks {
         let measured = block::measure(&under, &arms, store, purses, number, watcher)
@@ -78,6 +82,8 @@ pub fn measure(
         layout: regime.layout.name().into(),
         protocol: if regime.http2_connections.is_some() { "http/2" } else { "http/1.1" }.into(),
         mix: regime.mix.map(|mix| mix.to_string()),
+        work_kib: Some(regime.work_kib).filter(|kib| *kib > 0),
+        extra_claims_bytes: regime.extra_claims_bytes.map(u64::from),
         blocks: plan.blocks,
         rounds_per_block: plan.rounds_per_block,
         cells,

@@ -12,18 +12,16 @@ use authbench::token::key::Keyring;
 use crate::load::driver::Mode;
 use crate::measure::block::{self, Interrupted, Watcher};
 use crate::measure::contestant::{Common, redis_config};
+use crate::measure::opening::{Opening, begin, plan_record};
 use crate::measure::purse::Purses;
 use crate::measure::sabotage::Sabotage;
 use crate::measure::spectrum::{self, lag, series};
 use crate::measure::store::{NoStore, Store};
 use crate::measure::stores::Stores;
 use crate::measure::{distance, gates, micro, regime};
-use crate::os::{machine, provenance};
-use crate::plan::{Plan, PlannedArm, strategies};
+use crate::plan::{Plan, PlannedArm};
 use crate::record::io;
-use crate::record::run::{Instrument, NotMeasured, PlanRecord, Predictions, Run, RunInfo, Status};
-use crate::record::spectrum::Spectrum;
-use crate::record::{METHOD_VERSION, RUN_SCHEMA};
+use crate::record::run::{NotMeasured, Predictions, Run, Status};
 
 /// What a run is asked to do.
 #[derive(Debug)]
@@ -76,6 +74,7 @@ pub fn planned_ms(plan: &Plan, arms: &[PlannedArm]) -> u64 {
         mode: Mode::Open,
         server_cpus: Vec::new(),
         mix: None,
+        work_kib: 0,
         http2_connections: None,
         sabotage: None,
     };
@@ -191,6 +190,7 @@ pub fn execute(order: Order, watcher: &dyn Watcher) -> anyhow::Result<Finished> 
         mode: Mode::Open,
         server_cpus: Vec::new(),
         mix: None,
+        work_kib: 0,
         http2_connections: None,
         sabotage,
     };
@@ -256,81 +256,6 @@ fn measure(
     Ok(())
 }
 
-/// What a record says of itself before anything was measured.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// The name behind the date.
-    pub label: String,
-    /// The plan's name; [`MICRO_PROFILE`] where no server is loaded.
-    pub profile: String,
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// The arguments, paths reduced to their last component.
-    pub argv: Vec<String>,
-    /// Whether its figures are meant to be cited.
-    pub citable: bool,
-    /// Version of the Redis server, when there is one.
-    pub redis_server: Option<String>,
-}
-
-/// The profile of a run that loads no server.
-pub const MICRO_PROFILE: &str = "micro";
-
-/// The record of a run that loads no server, before anything was measured: `partial` until
-/// [`finish`]. The caller fills `micro`, `wire`, `limits`, `memory` and `not_measured`.
-///
-/// # Errors
-/// When the running binary cannot be read, whose digest is part of the record.
-pub fn begin_without_load(opening: Opening) -> anyhow::Result<Run> {
-    begin(opening, StrategyKind::ALL)
-}
-
-/// The record before anything was measured, without a plan.
-fn begin(opening: Opening, kinds: &[StrategyKind]) -> anyhow::Result<Run> {
-    let now = io::utc_now();
-    let mut provenance = provenance::read()?;
-    provenance.redis_server = opening.redis_server;
-    Ok(Run {
-        schema: RUN_SCHEMA.into(),
-        method_version: METHOD_VERSION,
-        run: RunInfo {
-            id: format!("{}-{:08x}", io::compact(&now), opening.seed as u32),
-            label: opening.label,
-            profile: opening.profile,
-            seed: opening.seed.to_string(),
-            started_utc: now,
-            finished_utc: None,
-            wall_ms: None,
-            argv: opening.argv,
-            status: Status::Partial,
-            reasons: vec!["still running, or killed before it could say why it ended".into()],
-            citable: opening.citable,
-        },
-        provenance,
-        environment: machine::environment(),
-        plan: None,
-        strategies: kinds.iter().copied().map(strategies::record).collect(),
-        arms: Vec::new(),
-        cells: Vec::new(),
-        regimes: Vec::new(),
-        instrument: Instrument::default(),
-        acceptance: None,
-        micro: Vec::new(),
-        wire: Vec::new(),
-        limits: Vec::new(),
-        memory: Vec::new(),
-        tools: Vec::new(),
-        sizes: Vec::new(),
-        revocation_cost: Vec::new(),
-        revocation_lag: Vec::new(),
-        spectrum: Spectrum::default(),
-        distance: Vec::new(),
-        predictions: None,
-        checks: Vec::new(),
-        not_measured: Vec::new(),
-    })
-}
-
 /// The strategies behind `arms`, each once, in report order.
 fn kinds_of(arms: &[PlannedArm]) -> Vec<StrategyKind> {
     let is_planned = |kind: &StrategyKind| arms.iter().any(|arm| arm.kind == *kind);
@@ -367,34 +292,4 @@ pub fn finish(run: &mut Run, stopped: Option<&anyhow::Error>, started: Instant) 
         (false, None) => Status::Complete,
     };
     run.run.reasons = reasons;
-}
-
-fn plan_record(plan: &Plan) -> PlanRecord {
-    let redis = authbench::store::redis::RedisSettings::default();
-    PlanRecord {
-        blocks: plan.blocks,
-        rounds_per_block: plan.rounds_per_block,
-        slot_ms: plan.slot_ms,
-        lead_in_ms: plan.lead_in_ms,
-        latency_window_ms: plan.latency_window_ms,
-        rate_per_second: plan.rate_per_second,
-        arrivals: plan.arrivals.name().into(),
-        pacing: plan.pacing.name().into(),
-        connections: plan.connections,
-        wallet: plan.wallet,
-        server_threads: plan.server_threads,
-        timeout_ms: plan.timeout_ms,
-        backlog_limit: plan.backlog_limit,
-        token_lifetime_s: plan.settings.token_lifetime_s,
-        access_lifetime_s: Some(plan.settings.access_lifetime_s),
-        link_lifetime_s: Some(plan.settings.link_lifetime_s),
-        leeway_s: plan.settings.leeway_s,
-        session_idle_s: plan.settings.session_idle_s,
-        session_absolute_s: plan.settings.session_absolute_s,
-        redis_nodelay: redis.nodelay,
-        redis_response_timeout_ms: redis.response_timeout_ms,
-        slip_limit_ns: plan.slip_limit_us * 1_000,
-        discard_limit_permille: plan.discard_limit_permille,
-        judge_host: Some(plan.judge_host),
-    }
 }

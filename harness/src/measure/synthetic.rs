@@ -155,6 +155,7 @@ impl Shape {
             token_lifetime_s: 900,
             access_lifetime_s: None,
             link_lifetime_s: None,
+            extra_claims_bytes: None,
             leeway_s: 0,
             session_idle_s: 1_800,
             session_absolute_s: 43_200,

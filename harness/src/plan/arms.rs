@@ -120,6 +120,12 @@ pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, Pla
     if let Some(regimes) = plan.regimes.as_ref().filter(|_| only.is_empty()) {
         regimes.check_arms(&arms).map_err(PlanError)?;
     }
+    if let Some(sweep) = plan.distance.as_ref().filter(|_| only.is_empty()) {
+        let is_planned = |id: &&String| arms.iter().any(|arm| arm.record.id == **id);
+        if let Some(id) = sweep.arms.iter().find(|id| !is_planned(id)) {
+            return Err(PlanError(format!("distance: `{id}` is no arm of the plan")));
+        }
+    }
     Ok(arms)
 }
 

@@ -19,6 +19,8 @@ pub struct SweepPlan {
     pub window_ms: u64,
     /// Keep-alive connections per arm: many, so that no request waits for one.
     pub connections: u32,
+    /// Strategies, by id; empty for every one of the plan that can be measured so.
+    pub arms: Vec<String>,
     /// Sent and thrown away before a window, milliseconds.
     pub lead_in_ms: u64,
 }
@@ -31,6 +33,7 @@ impl Default for SweepPlan {
             rate_per_second: 300,
             window_ms: 1_000,
             connections: 64,
+            arms: Vec::new(),
             lead_in_ms: 50,
         }
     }

@@ -38,6 +38,9 @@ pub struct Prediction {
     pub condition: String,
     /// Requests per second, nanoseconds of round trip, or nodes.
     pub at: u64,
+    /// The condition's name in the plan; nothing where it is told by its rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regime: Option<String>,
     /// The strategy's id.
     pub strategy: String,
     /// `cpu-above-none-ns`, `p50-above-none-ns`, `redis-commands`, `request-bytes`, `lag-max-ns`.
@@ -60,6 +63,9 @@ pub struct PredictionResult {
     pub condition: String,
     /// As in the record.
     pub at: u64,
+    /// As in the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regime: Option<String>,
     /// The strategy's id.
     pub strategy: String,
     /// As in the record.
@@ -113,6 +119,7 @@ mod tests {
         let row = Prediction {
             condition: "rate".into(),
             at: 2_000,
+            regime: None,
             strategy: "jwt-hs256".into(),
             quantity: "cpu-above-none-ns".into(),
             value: 140.798_500_000_000_02,

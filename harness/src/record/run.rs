@@ -233,6 +233,9 @@ pub struct PlanRecord {
     /// Lifetime of a link, seconds; `null` in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_lifetime_s: Option<u64>,
+    /// Bytes of JSON that a JWT carries beyond the claims that are read; nothing for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_claims_bytes: Option<u64>,
     /// Leeway of token checks, seconds.
     pub leeway_s: u64,
     /// Idle timeout of sessions, seconds.

@@ -41,7 +41,7 @@ pub fn counts(input: &Input<'_>) -> Table {
 }
 
 /// A condition in words: what differs from the rest of the run.
-fn condition(regime: &RegimeResult) -> String {
+pub(super) fn condition(regime: &RegimeResult) -> String {
     let mut said = vec![match regime.mode.as_str() {
         "closed" => "closed loop".to_owned(),
         _ => format!("{}/s", count(regime.rate_per_second)),
@@ -54,6 +54,8 @@ fn condition(regime: &RegimeResult) -> String {
         said.push(regime.protocol.clone());
     }
     said.extend(regime.mix.clone());
+    said.extend(regime.work_kib.map(|n| format!("beside work on {} KiB", count(n.into()))));
+    said.extend(regime.extra_claims_bytes.map(|n| format!("{} bytes more claims", count(n))));
     said.join(", ")
 }
 

@@ -2,6 +2,7 @@
 
 use super::chart::Input;
 use super::format::{self, MISSING, three_digits};
+use super::instrument_tables;
 use super::page::Table;
 use super::verdicts::code;
 use crate::record::prediction::PredictionResult;
@@ -22,11 +23,14 @@ pub fn table(input: &Input<'_>) -> Table {
     // Of an invalid run no figure is shown, and none beside the space where it would stand.
     let shown = input.derived.predictions.iter().filter(|_| input.derived.withheld.is_none());
     Table::new("Predictions, sealed before the run, and what was measured", &head)
-        .with(shown.map(row))
+        .with(shown.map(|result| row(input, result)))
 }
 
-fn row(result: &PredictionResult) -> Vec<String> {
+fn row(input: &Input<'_>, result: &PredictionResult) -> Vec<String> {
+    let regimes = &input.derived.regimes;
+    let named = regimes.iter().find(|regime| result.regime.as_ref() == Some(&regime.name));
     let condition = match result.condition.as_str() {
+        "regime" if named.is_some() => named.map(instrument_tables::condition).unwrap_or_default(),
         "distance" => format!("store {} ms away", result.at as f64 / 1e6),
         "nodes" => format!("{} nodes", result.at),
         _ => format!("{} requests/s", format::grouped(&result.at.to_string())),

@@ -85,6 +85,7 @@ pub fn server_config(kind: StrategyKind, spin_ns: u64, redis: Option<RedisConfig
         postgres_url: None,
         sqlite_file: None,
         spin_ns,
+        work_kib: 0,
         ping: false,
         cpus: Vec::new(),
         clock_offset_s: 0,

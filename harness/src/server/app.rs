@@ -22,6 +22,8 @@ pub(super) struct App<S> {
     pub(super) carrier: Carrier,
     pub(super) tally: Arc<Tally>,
     pub(super) spin_ns: u64,
+    /// Memory that each `GET /me` works on, KiB.
+    pub(super) work_kib: u32,
     /// The store that each `GET /me` pings beyond its work.
     pub(super) pinged: Option<RedisHandle>,
     /// How far its time of day is ahead of the system's, seconds.

@@ -234,6 +234,7 @@ fn check_receipt(
         settings: config.settings.clone(),
         threads: config.threads,
         spin_ns: config.spin_ns,
+        work_kib: config.work_kib,
         ping: config.ping,
         cpus: config.cpus.clone(),
         clock_offset_s: config.clock_offset_s,

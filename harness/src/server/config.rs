@@ -46,6 +46,9 @@ pub struct ServeConfig {
     pub sqlite_file: Option<PathBuf>,
     /// Thread CPU time burnt by each `GET /me` beyond its work, nanoseconds: the ruler.
     pub spin_ns: u64,
+    /// Memory that each `GET /me` reads and writes as an application's own work, KiB.
+    #[serde(default)]
+    pub work_kib: u32,
     /// Whether each `GET /me` sends one `PING` to the store beyond its work: the least that any
     /// lookup there costs.
     pub ping: bool,
@@ -254,6 +257,7 @@ mod tests {
             postgres_url: Some(HiddenUrl("postgres://app:hunter2@127.0.0.1:1/app".into())),
             sqlite_file: None,
             spin_ns: 0,
+            work_kib: 0,
             ping: false,
             cpus: Vec::new(),
             clock_offset_s: 0,

@@ -37,6 +37,8 @@ pub struct Receipt {
     pub threads: u32,
     /// Thread CPU time burnt by each `GET /me` beyond its work, nanoseconds.
     pub spin_ns: u64,
+    /// Memory that each `GET /me` reads and writes as an application's own work, KiB.
+    pub work_kib: u32,
     /// Whether each `GET /me` pings the store beyond its work.
     pub ping: bool,
     /// The processors it may run on; empty for all.
@@ -104,6 +106,7 @@ impl Control {
             settings: config.settings.clone(),
             threads: config.threads,
             spin_ns: config.spin_ns,
+            work_kib: config.work_kib,
             ping: config.ping,
             cpus: config.cpus.clone(),
             clock_offset_s: config.clock_offset_s,

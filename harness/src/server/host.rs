@@ -105,6 +105,7 @@ where
             carrier: config.carrier,
             tally: Arc::clone(&tally),
             spin_ns: config.spin_ns,
+            work_kib: config.work_kib,
             pinged,
             clock_offset_s: config.clock_offset_s,
         });

@@ -10,5 +10,6 @@ mod counters;
 mod host;
 mod reply;
 mod routes;
+mod work;
 
 pub use host::{Stop, serve};

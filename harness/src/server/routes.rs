@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::app::{App, Authenticated};
 use super::carrier;
 use super::reply::{self, Refusal};
+use super::work;
 use crate::os::cpu;
 
 /// A login names one subject; nothing longer is read.
@@ -142,6 +143,7 @@ async fn me<S: AuthStrategy>(State(app): Shared<S>, who: Authenticated) -> Respo
     if app.spin_ns > 0 {
         cpu::burn_thread_ns(app.spin_ns);
     }
+    work::do_kib(app.work_kib);
     if let Some(store) = &app.pinged
         && let Err(outage) = store.query::<()>(&redis::cmd("PING")).await
     {
@@ -290,6 +292,7 @@ mod tests {
                 carrier,
                 tally: tally_too,
                 spin_ns: 0,
+                work_kib: 0,
                 pinged: None,
                 clock_offset_s: 0,
             };

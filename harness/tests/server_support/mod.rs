@@ -51,6 +51,7 @@ pub(crate) fn config(
         sqlite_file: Some(
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sessions-{}", std::process::id())),
         ),
+        work_kib: 0,
         spin_ns: 0,
         ping: false,
         cpus: Vec::new(),

@@ -1,7 +1,9 @@
 //! Predictions beside what was measured of them.
 
 use crate::decide::predict::net_commands;
+use crate::decide::rates::is_plain;
 use crate::measure::stats::six;
+use crate::record::derived::RegimeResult;
 use crate::record::derived::{Derived, Estimate};
 use crate::record::prediction::{Prediction, PredictionResult};
 use crate::record::run::Run;
@@ -41,6 +43,7 @@ fn result(row: &Prediction, measured: Option<Estimate>) -> PredictionResult {
     PredictionResult {
         condition: row.condition.clone(),
         at: row.at,
+        regime: row.regime.clone(),
         strategy: row.strategy.clone(),
         quantity: row.quantity.clone(),
         predicted,
@@ -52,6 +55,14 @@ fn result(row: &Prediction, measured: Option<Estimate>) -> PredictionResult {
     }
 }
 
+/// Whether it was predicted of that condition: by its name; by its rate where none was written.
+fn is_of(regime: &RegimeResult, row: &Prediction) -> bool {
+    row.regime.as_ref().map_or_else(
+        || is_plain(regime) && regime.rate_per_second == row.at,
+        |name| *name == regime.name,
+    )
+}
+
 fn measured(row: &Prediction, derived: &Derived) -> Option<Estimate> {
     let exactly =
         |value: f64| Estimate { value: six(value), low: six(value), high: six(value), n: 0 };
@@ -60,15 +71,14 @@ fn measured(row: &Prediction, derived: &Derived) -> Option<Estimate> {
         ("rate", "cpu-above-none-ns") => own()?.cpu_above_none_ns,
         ("rate", "redis-commands") => net_commands(derived, &row.strategy).map(exactly),
         ("rate", "request-bytes") => own()?.request_bytes.map(exactly),
-        ("regime", "cpu-above-none-ns") => {
-            let regime = derived.regimes.iter().find(|regime| {
-                regime.rate_per_second == row.at
-                    && regime.mode == "open"
-                    && regime.mix.is_none()
-                    && regime.layout == "unpinned"
-                    && regime.protocol == "http/1.1"
-            })?;
-            regime.arms.iter().find(|arm| arm.arm == row.strategy)?.cpu_above_none_ns
+        ("regime", quantity) => {
+            let regime = derived.regimes.iter().find(|regime| is_of(regime, row))?;
+            let arm = regime.arms.iter().find(|arm| arm.arm == row.strategy)?;
+            match quantity {
+                "cpu-above-none-ns" => arm.cpu_above_none_ns,
+                "request-bytes" => arm.request_bytes.map(exactly),
+                _ => None,
+            }
         }
         ("distance", quantity) => {
             let rows = &derived.distance.as_ref()?.rows;
@@ -102,6 +112,7 @@ mod tests {
         Prediction {
             condition: "rate".into(),
             at: 2_000,
+            regime: None,
             strategy: "toy".into(),
             quantity: quantity.into(),
             value,
