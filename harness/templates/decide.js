@@ -45,6 +45,7 @@
     const value = low * Math.pow(high / low, (step - first) / (STEPS - first));
     return key === "nodes" || key === "internal_hops" ? Math.round(value) : Number(value.toPrecision(3));
   };
+  const within = (s) => (s > 0 ? seconds(s) : "at once");
   const seconds = (s) => (s <= 0 ? "none" : s < 1 ? `${Math.round(s * 1e3)} ms`
     : s < 120 ? `${Math.round(s * 100) / 100} s` : `${Math.round(s / 6) / 10} min`);
   const make = (tag, text, attributes = {}) => {
@@ -163,8 +164,8 @@
         a.cores ? digits(a.cores.value) : "-",
         a.share_percent ? `${digits(a.share_percent.value)} %` : "-",
         a.latency_ns ? `${digits(a.latency_ns.value / 1e6)} ms` : "-",
-        a.lag ? seconds(a.lag.worst_s) : "-",
-        a.lag ? seconds(a.lag.partition_s) : "-",
+        a.lag ? within(a.lag.worst_s) : "-",
+        a.lag ? within(a.lag.partition_s) : "-",
         a.broken.join(", "),
       ];
       cells.forEach((text) => row.append(make("td", text)));

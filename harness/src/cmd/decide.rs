@@ -3,11 +3,12 @@
 use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::cli::{Exit, UsageError};
 use crate::cmd::kept::{self, Kept};
 use crate::decide::choice::{Source, decide, seconds};
+use crate::decide::sheet;
 use crate::decide::workload::{PRESETS, Workload};
 use crate::record::decision::Decision;
 use crate::report::decision;
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let workload = workload(args)?;
     let mut out = std::io::stdout().lock();
     if args.print {
-        write!(out, "{}", toml::to_string(&workload)?)?;
+        write!(out, "{}", sheet::written(&workload)?)?;
         return Ok(Exit::Ok);
     }
     let records = kept::all(&args.from)?;
@@ -95,9 +96,9 @@ fn workload(args: &Args) -> anyhow::Result<Workload> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Workload> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
     let name = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| UsageError(format!("the workload {name} cannot be read: {e}")))?;
     Workload::parse(&name, &text).map_err(|e| UsageError(e.to_string()).into())
 }
 
@@ -123,19 +124,33 @@ fn asked() -> anyhow::Result<Workload> {
         Ok(if line.is_empty() { offered.to_owned() } else { line })
     };
     let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-    let case = ask(&format!("Which is nearest: {}", names.join(", ")), names[0])?;
-    let mut workload = Workload::preset(&case).map_err(|e| UsageError(e.to_string()))?;
+    let mut workload = loop {
+        let case = ask(&format!("Which is nearest: {}", names.join(", ")), names[0])?;
+        match Workload::preset(&case) {
+            Ok(workload) => break workload,
+            Err(why) => eprintln!("{why}"),
+        }
+    };
     for (key, question) in QUESTIONS {
         let now = workload.number(key).map_or_else(|| "any time".into(), |value| value.to_string());
-        let answer = ask(question, &now)?;
-        if answer == now {
-            continue;
+        // What cannot be is asked again.
+        loop {
+            let answer = ask(question, &now)?;
+            if answer == now {
+                break;
+            }
+            let next = answer.parse().map(|value: f64| workload.with(key, value));
+            match next.map(Workload::checked) {
+                Ok(Ok(next)) => {
+                    workload = next;
+                    break;
+                }
+                Ok(Err(why)) => eprintln!("{why}"),
+                Err(_) => eprintln!("`{answer}` is not a number"),
+            }
         }
-        let value: f64 =
-            answer.parse().map_err(|_| UsageError(format!("`{answer}` is not a number")))?;
-        workload = workload.with(key, value);
     }
     let limit = workload.demands.lag_limit_s.map_or_else(|| "none".into(), seconds);
     eprintln!("(the lag limit is {limit}; every other demand is that of the preset)");
-    workload.checked().map_err(|e| UsageError(e.to_string()).into())
+    Ok(workload)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::report::Records;
+use super::report::{Records, kept, results};
 use crate::decide::figures::{Source as Measured, gather};
 use crate::record::derived::Derived;
 use crate::record::run::Run;
@@ -40,11 +40,7 @@ pub(super) fn files(
         let Some(found) = found else { return Ok(Vec::new()) };
         named.insert(end, found);
     }
-    let mut all: Vec<Named> = Vec::new();
-    for folder in folders {
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        all.push((name.unwrap_or_default(), records.load(folder)?));
-    }
+    let all = named_records(folders, records)?;
     let [html, markdown] = decision(&all, &named[HEADLINE].0)?;
     Ok(vec![
         (results.join("CLAIMS.md"), audit(&all, &named)?),
@@ -71,11 +67,28 @@ fn audit(all: &[Named], named: &BTreeMap<&str, (String, &PathBuf)>) -> anyhow::R
     render(CLAIMS, &mut open).map_err(anyhow::Error::msg)
 }
 
+/// What to take in the six usual cases by all kept records, as a table.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(super) fn cases(records: &Records) -> anyhow::Result<String> {
+    let all = named_records(&kept(&results()?)?, records)?;
+    Ok(decide_page::in_a_table(&gather(&measured(&all))).markdown())
+}
+
+fn named_records(folders: &[PathBuf], records: &Records) -> anyhow::Result<Vec<Named>> {
+    let name = |folder: &Path| {
+        folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    folders.iter().map(|folder| Ok((name(folder), records.load(folder)?))).collect()
+}
+
+fn measured(all: &[Named]) -> Vec<Measured<'_>> {
+    all.iter().map(|(name, record)| Measured { name, run: &record.0, derived: &record.1 }).collect()
+}
+
 fn decision(all: &[Named], headline_of: &str) -> anyhow::Result<[String; 2]> {
-    let measured: Vec<Measured<'_>> = all
-        .iter()
-        .map(|(name, record)| Measured { name, run: &record.0, derived: &record.1 })
-        .collect();
+    let measured = measured(all);
     let figures = gather(&measured);
     let shown =
         measured.iter().find(|own| own.name == headline_of && own.derived.withheld.is_none());

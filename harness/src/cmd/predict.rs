@@ -17,6 +17,7 @@ use crate::os::interrupt::Interrupt;
 use crate::plan::{Plan, Profile, expand};
 use crate::record::prediction::{PredictedFrom, Predictions};
 use crate::record::run::Role;
+use crate::report::prediction_table;
 
 /// Arguments of `authbench predict`.
 #[derive(Clone, Debug, clap::Args)]
@@ -108,23 +109,20 @@ fn print(predictions: &Predictions, json: bool) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(predictions)?)?;
         return Ok(());
     }
-    let mut table = plain_table(&["condition", "strategy", "quantity", "predicted", "from", "to"]);
+    let mut table = plain_table(&["condition", "strategy", "quantity", "predicted (95 %)"]);
     for row in &predictions.rows {
         let at = match row.condition.as_str() {
             "distance" => format!("store {} ms away", row.at as f64 / 1e6),
             "nodes" => format!("{} nodes", row.at),
             _ => format!("{}/s", row.at),
         };
-        let figure = |value: f64| {
-            format!("{value:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
-        };
+        let name = row.regime.as_ref().map_or_else(String::new, |name| format!("{name}, "));
+        let (quantity, unit) = prediction_table::quantity(&row.quantity);
         table.add_row(vec![
-            at,
+            format!("{name}{at}"),
             row.strategy.clone(),
-            row.quantity.clone(),
-            figure(row.value),
-            figure(row.low),
-            figure(row.high),
+            quantity.to_owned(),
+            prediction_table::figure([row.value, row.low, row.high], unit),
         ]);
     }
     writeln!(out, "{table}")?;

@@ -315,6 +315,7 @@ fn spliced(document: &Path, records: &Records) -> anyhow::Result<(String, String
         sources.insert(name.to_owned(), Rc::clone(&source));
         Ok(source)
     };
-    let new = splice(&old, &mut open).with_context(|| document.display().to_string())?;
+    let cases = || overview::cases(records).map_err(|error| format!("{error:#}"));
+    let new = splice(&old, &mut open, &cases).with_context(|| document.display().to_string())?;
     Ok((old, new))
 }

@@ -2,9 +2,9 @@
 //!
 //! Prices come first, but only where they matter: all that cost no more than a hundredth of the
 //! application's own processors above the cheapest are taken for equally cheap, and are told apart
-//! by what they are bought for: the lag when a node is cut off, the lag when all is well, whole
-//! milliseconds of latency. What is left is taken in the order of the registry, the plain before
-//! the elaborate.
+//! by what they are bought for: the lag when a node is cut off, the lag when all is well, the
+//! latency, where it is more than a millisecond above the least of those. What is left is taken in
+//! the order of the registry, the plain before the elaborate.
 
 use std::cmp::Ordering;
 
@@ -35,21 +35,43 @@ pub(super) fn rank_briefly(figures: &Figures, workload: &Workload) -> Vec<Assess
     order(all.collect(), workload)
 }
 
+/// Latencies this near to the least, milliseconds, do not decide: nobody feels it, and noise would.
+const INDIFFERENCE_MS: f64 = 1.0;
+
+/// What puts the first of the two before the second, both of `all`.
+#[must_use]
+pub fn reason(all: &[Assessment], a: &Assessment, b: &Assessment, workload: &Workload) -> Reason {
+    let keys = keys(all, workload);
+    let of = |wanted: &Assessment| {
+        let place = all.iter().position(|own| own.strategy == wanted.strategy);
+        place.map(|place| keys[place])
+    };
+    of(a).zip(of(b)).map_or(Reason::Plainness, |(a, b)| compare(&a, &b).1)
+}
+
+fn order(all: Vec<Assessment>, workload: &Workload) -> Vec<Assessment> {
+    let mut keyed: Vec<(Key, Assessment)> = keys(&all, workload).into_iter().zip(all).collect();
+    keyed.sort_by(|(a, _), (b, _)| compare(a, b).0);
+    keyed.into_iter().map(|(_, assessment)| assessment).collect()
+}
+
+/// What each is placed by, in their order.
+fn keys(all: &[Assessment], workload: &Workload) -> Vec<Key> {
+    let near = near(all, workload);
+    let keys: Vec<Key> = all.iter().map(|a| Key::of(a, near)).collect();
+    let median_ms = |a: &Assessment| a.latency_ns.map_or(f64::INFINITY, |ns| ns.value / 1e6);
+    let fastest_ms = |own: &Key| {
+        let alike = keys.iter().zip(all).filter(|(key, _)| *key == own);
+        alike.map(|(_, a)| median_ms(a)).fold(f64::INFINITY, f64::min)
+    };
+    let placed =
+        keys.iter().zip(all).map(|(own, a)| own.with_latency(median_ms(a), fastest_ms(own)));
+    placed.collect()
+}
+
 /// Prices up to this do not decide.
 fn near(all: &[Assessment], workload: &Workload) -> Option<f64> {
     cheapest(all).map(|price| price + indifferent(workload))
-}
-
-/// What puts the first of the two before the second, among `all`.
-#[must_use]
-pub fn reason(all: &[Assessment], a: &Assessment, b: &Assessment, workload: &Workload) -> Reason {
-    compare(a, b, near(all, workload)).1
-}
-
-fn order(mut all: Vec<Assessment>, workload: &Workload) -> Vec<Assessment> {
-    let near = near(&all, workload);
-    all.sort_by(|a, b| compare(a, b, near).0);
-    all
 }
 
 fn price(a: &Assessment) -> Option<f64> {
@@ -81,37 +103,60 @@ pub enum Reason {
     LagCutOff,
     /// The lag when all is well.
     Lag,
-    /// The median, by a millisecond or more.
+    /// The median, more than a millisecond above the least.
     Latency,
     /// Its place in the registry.
     Plainness,
 }
 
+/// What one is placed by; smaller is before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Key {
+    broken: usize,
+    /// 0: cheap; 1: dear; 2: nobody knows.
+    class: u8,
+    /// The price of the dear, else nothing.
+    price: f64,
+    cut_off_s: f64,
+    worst_s: f64,
+    latency_ms: f64,
+}
+
+impl Key {
+    /// All of it but the latency. Prices up to `near` are cheap.
+    fn of(a: &Assessment, near: Option<f64>) -> Self {
+        let class = match (price(a), near) {
+            (Some(price), Some(near)) if price <= near => 0,
+            (Some(_), _) => 1,
+            (None, _) => 2,
+        };
+        Self {
+            broken: a.broken.len(),
+            class,
+            price: price(a).filter(|_| class == 1).unwrap_or(0.0),
+            cut_off_s: a.lag.map_or(f64::INFINITY, |lag| lag.partition_s),
+            worst_s: a.lag.map_or(f64::INFINITY, |lag| lag.worst_s),
+            latency_ms: 0.0,
+        }
+    }
+
+    /// With its latency: none where it is near the least of those that nothing else tells apart.
+    fn with_latency(self, own_ms: f64, fastest_ms: f64) -> Self {
+        let is_near = own_ms <= fastest_ms + INDIFFERENCE_MS;
+        Self { latency_ms: if is_near { 0.0 } else { own_ms }, ..self }
+    }
+}
+
 /// The first by which they differ, and how.
-fn compare(a: &Assessment, b: &Assessment, near: Option<f64>) -> (Ordering, Reason) {
-    let class = |of: &Assessment| match (price(of), near) {
-        (Some(price), Some(near)) if price <= near => 0,
-        (Some(_), _) => 1,
-        (None, _) => 2,
-    };
-    // Less than a millisecond nobody feels, and noise would decide.
-    let latency =
-        |of: &Assessment| of.latency_ns.map_or(f64::INFINITY, |ns| (ns.value / 1e6).floor());
-    let cut_off = |of: &Assessment| of.lag.map_or(f64::INFINITY, |lag| lag.partition_s);
-    let worst = |of: &Assessment| of.lag.map_or(f64::INFINITY, |lag| lag.worst_s);
-    let money = |of: &Assessment| price(of).unwrap_or(f64::INFINITY);
-    let by_class = if class(a).max(class(b)) == 2 { Reason::Measured } else { Reason::Price };
-    let is_dear = class(a) == 1;
-    let demands = a.broken.len().cmp(&b.broken.len());
-    let classes = class(a).cmp(&class(b));
-    let prices = if is_dear { money(a).total_cmp(&money(b)) } else { Ordering::Equal };
+fn compare(a: &Key, b: &Key) -> (Ordering, Reason) {
+    let by_class = if a.class.max(b.class) == 2 { Reason::Measured } else { Reason::Price };
     let all = [
-        (demands, Reason::Demands),
-        (classes, by_class),
-        (prices, Reason::Price),
-        (cut_off(a).total_cmp(&cut_off(b)), Reason::LagCutOff),
-        (worst(a).total_cmp(&worst(b)), Reason::Lag),
-        (latency(a).total_cmp(&latency(b)), Reason::Latency),
+        (a.broken.cmp(&b.broken), Reason::Demands),
+        (a.class.cmp(&b.class), by_class),
+        (a.price.total_cmp(&b.price), Reason::Price),
+        (a.cut_off_s.total_cmp(&b.cut_off_s), Reason::LagCutOff),
+        (a.worst_s.total_cmp(&b.worst_s), Reason::Lag),
+        (a.latency_ms.total_cmp(&b.latency_ms), Reason::Latency),
     ];
     let first = all.into_iter().find(|(order, _)| order.is_ne());
     first.unwrap_or((Ordering::Equal, Reason::Plainness))
@@ -155,6 +200,7 @@ pub fn decide_by(figures: &Figures, workload: &Workload) -> Decision {
         runner_up,
         assessments: all,
         records: figures.records.clone(),
+        checked: figures.checked.clone(),
     }
 }
 

@@ -149,7 +149,12 @@ const FEW_CLAIMS: f64 = 32.0;
 
 /// CPU of the claims that the workload's tokens carry beyond those that were measured with; nothing
 /// beyond the largest of those.
-fn of_claims(facts: &Facts, workload: &Workload, found: &mut Assessment) -> Option<Interval> {
+fn of_claims(
+    figures: &Figures,
+    facts: &Facts,
+    workload: &Workload,
+    found: &mut Assessment,
+) -> Option<Interval> {
     let own = facts.claims_bytes.unwrap_or(workload.claims_bytes);
     let extra = workload.claims_bytes - own;
     if extra < FEW_CLAIMS {
@@ -160,7 +165,7 @@ fn of_claims(facts: &Facts, workload: &Workload, found: &mut Assessment) -> Opti
         found.law(|| format!("CPU of `{id}` as with {own:.0} bytes of claims: {BY_RATES}"));
         return Some(Interval::exactly(0.0));
     };
-    let more = claims::at(&facts.cpu_by_claims, extra);
+    let more = claims::at(&facts.cpu_by_claims, &figures.none_by_rate, extra);
     if more.is_none() {
         found.lack(|| {
             format!(
@@ -174,7 +179,7 @@ fn of_claims(facts: &Facts, workload: &Workload, found: &mut Assessment) -> Opti
     let beyond = facts.cpu_by_claims.iter().position(|point| point.extra_bytes >= extra);
     let upper = beyond.unwrap_or(facts.cpu_by_claims.len() - 1);
     let around = &facts.cpu_by_claims[upper.saturating_sub(1)..=upper];
-    around.iter().for_each(|point| found.row(&point.cpu_ns.row));
+    around.iter().for_each(|point| found.row(&point.of_none.row));
     more
 }
 
@@ -221,9 +226,9 @@ pub(super) fn processors(
 ) {
     let Some(edge) = check(figures, facts, workload, found) else { return };
     let Some(inside) = hop(figures, facts, edge, workload, found) else { return };
-    let Some(more) = of_claims(facts, workload, found) else { return };
+    let Some(more) = of_claims(figures, facts, workload, found) else { return };
     let Some(inner) = behind(figures, facts) else { return };
-    let Some(more_inside) = of_claims(inner, workload, found) else { return };
+    let Some(more_inside) = of_claims(figures, inner, workload, found) else { return };
     let (edge, inside) = (real(edge.plus(more)), real(inside.plus(more_inside)));
     let request = edge.plus(inside.times(workload.internal_hops));
     let rate = workload.requests_per_second;

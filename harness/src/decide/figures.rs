@@ -16,7 +16,7 @@ use super::rates::{self, IdleLaw, RatePoint};
 use super::resample::Responses;
 use super::wire::Wire;
 use crate::plan::strategies;
-use crate::record::decision::Interval;
+use crate::record::decision::{Interval, ModelCheck};
 use crate::record::derived::{ArmResult, Derived, Estimate, Verdict};
 use crate::record::run::{Arm, Role, Run, StrategyRecord};
 
@@ -97,6 +97,9 @@ pub struct Figures {
     pub wire: Wire,
     /// How the median moves with the distance of the store.
     pub distance_law: Option<DistanceLaw>,
+    /// How far off predictions of CPU were, in the latest record that has some.
+    #[serde(default)]
+    pub checked: Option<ModelCheck>,
     /// Pairs of strategies whose CPU was compared in one record, the one of most strategies, and
     /// whether it could be told apart.
     #[serde(default)]
@@ -151,8 +154,35 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
         strategies,
         wire: Wire::of(&valid),
         distance_law: valid.iter().find_map(|s| distance_law(s.derived)),
+        checked: checked(&valid),
         compared: valid.first().map(|s| compared(s.derived)).unwrap_or_default(),
     }
+}
+
+/// How far off predictions of CPU were, in the latest record that has some.
+fn checked(sources: &[&Source<'_>]) -> Option<ModelCheck> {
+    let with = sources.iter().filter(|s| !s.derived.predictions.is_empty());
+    let latest = with.max_by_key(|s| &s.run.run.started_utc)?;
+    let errors = |quantity: &str| {
+        let all = latest.derived.predictions.iter().filter(|p| p.quantity == quantity);
+        let mut errors: Vec<f64> = all.filter_map(|p| p.error_percent.map(f64::abs)).collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    };
+    let within = |errors: &[f64]| {
+        let of = |share: f64| {
+            let place = (errors.len() as f64 * share).ceil() as usize;
+            errors.get(place.checked_sub(1)?).copied()
+        };
+        Some([of(0.5)?, of(0.9)?])
+    };
+    let above = errors("cpu-above-none-ns");
+    Some(ModelCheck {
+        record: latest.name.to_owned(),
+        figures: above.len(),
+        within_percent: within(&above)?,
+        share_within_percent: within(&errors("cpu-over-none")),
+    })
 }
 
 /// The same with the response times to draw from, which take a while to read.
@@ -227,11 +257,7 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
     Facts {
         cpu_ns,
         cpu_by_rate: Vec::new(),
-        cpu_by_claims: sources
-            .iter()
-            .map(|source| claims::points(source, &id))
-            .find(|points| !points.is_empty())
-            .unwrap_or_default(),
+        cpu_by_claims: claims_points(sources, &declared),
         store_share: store_share.unwrap_or(0.0),
         commands,
         p50_ns,
@@ -251,6 +277,21 @@ fn facts(sources: &[&Source<'_>], declared: StrategyRecord) -> Facts {
         responses: None,
         declared,
     }
+}
+
+/// What more claims in its token cost; of a strategy that was not measured so, what they cost the
+/// plain one that signs alike, whose tokens it verifies the same way.
+fn claims_points(sources: &[&Source<'_>], declared: &StrategyRecord) -> Vec<ClaimsPoint> {
+    let of = |id: &str| {
+        let mut all = sources.iter().map(|source| claims::points(source, id));
+        all.find(|points| !points.is_empty())
+    };
+    let plain = StrategyKind::ALL.iter().find(|kind| {
+        let own = kind.properties();
+        own.family == Family::Token
+            && own.algorithm.is_some_and(|a| declared.algorithm.as_deref() == Some(a.name()))
+    });
+    of(&declared.id).or_else(|| of(plain?.name())).unwrap_or_default()
 }
 
 /// The claims that its credential carries. One that carries them in another form than a JWT holds

@@ -142,8 +142,9 @@ pub fn shaded(figures: &Figures, choice: &str, is_worst: bool) -> Figures {
 
 fn shade(facts: &mut Facts, high: bool) {
     let by_rate = facts.cpu_by_rate.iter_mut().map(|point| &mut point.cpu_ns);
+    let by_claims = facts.cpu_by_claims.iter_mut().map(|point| &mut point.of_none);
     let others = [&mut facts.cpu_ns, &mut facts.p50_ns].into_iter().flatten();
-    for figure in others.chain(by_rate) {
+    for figure in others.chain(by_rate).chain(by_claims) {
         figure.is.value = if high { figure.is.high } else { figure.is.low };
     }
 }

@@ -5,6 +5,7 @@
 //! make the mix that is asked for; good credentials alone are one of them.
 
 use super::figures::Source;
+use super::predict_cpu::{Unit, interval};
 use super::rates;
 use crate::load::mix::{Kind, Mix};
 use crate::record::decision::Interval;
@@ -45,29 +46,27 @@ fn composed(wanted: &Mix, usual: Interval, measured: &[(Mix, Interval)]) -> Opti
     (is_made_up && rest >= 0.0).then(|| parts.iter().fold(usual.times(rest), add))
 }
 
-/// CPU above `none` of `wanted` at `rate`, and the names of the conditions that it is made of.
-#[must_use]
-pub(super) fn cpu_ns(
+/// CPU of `wanted` at `rate` in that unit, and the names of the conditions that it is made of.
+pub(super) fn cpu(
     source: &Source<'_>,
     strategy: &str,
     wanted: &Mix,
     rate: u64,
+    unit: Unit,
 ) -> Option<(Interval, Vec<String>)> {
-    let points = rates::points(source, strategy);
-    let usual = points.iter().find(|point| point.per_second == rate as f64)?.cpu_ns.is;
+    let measured = rates::measured(source, strategy);
+    let usual = measured.iter().find(|at| at.per_second == rate)?;
+    let usual = interval(unit.of(usual.above_none_ns, usual.over_none)?);
     let of = |regime: &RegimeResult| -> Option<(String, Mix, Interval)> {
         let mix: Mix = regime.mix.as_ref()?.parse().ok()?;
-        let is_one = regime.rate_per_second == rate
-            && rates::is_served_alike(regime)
-            && regime.extra_claims_bytes.is_none();
+        let is_one = regime.rate_per_second == rate && rates::is_served_alike(regime);
         let arm = regime.arms.iter().find(|arm| is_one && arm.arm == strategy)?;
-        let is = arm.cpu_above_none_ns?;
-        let is = Interval { value: is.value, low: is.low, high: is.high };
+        let is = interval(unit.of(arm.cpu_above_none_ns, arm.cpu_over_none)?);
         Some((regime.name.clone(), mix, is))
     };
     let found: Vec<_> = source.derived.regimes.iter().filter_map(of).collect();
-    let measured: Vec<(Mix, Interval)> = found.iter().map(|(_, mix, is)| (*mix, *is)).collect();
-    let is = composed(wanted, usual, &measured)?;
+    let parts: Vec<(Mix, Interval)> = found.iter().map(|(_, mix, is)| (*mix, *is)).collect();
+    let is = composed(wanted, usual, &parts)?;
     let used = found.into_iter().filter(|(_, mix, _)| times_in(mix, wanted).is_some());
     Some((is, used.map(|(name, ..)| name).collect()))
 }

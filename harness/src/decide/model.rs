@@ -216,9 +216,17 @@ fn memory(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Ass
         found.law(|| format!("its entries weigh what those of `{}` do", other.declared.id));
         entries = &other.entry_bytes;
     }
+    let more = more_of_a_session(figures, facts, workload);
+    let longer = |bytes: f64, found: &mut Assessment| {
+        if more > 0.0 {
+            found.law(|| format!("a session holds what a token would: {more:.0} bytes more"));
+        }
+        bytes + more
+    };
     for (entry, figure) in entries {
         found.row(&figure.row);
-        sum += figure.is.value * if is_denied(entry) { denied } else { workload.sessions };
+        let each = longer(figure.is.value, found);
+        sum += each * if is_denied(entry) { denied } else { workload.sessions };
     }
     for (entry, figure) in &facts.node_bytes {
         // Less than this is the allocator's, and below what can be told.
@@ -228,9 +236,17 @@ fn memory(figures: &Figures, facts: &Facts, workload: &Workload, found: &mut Ass
         found.row(&figure.row);
         // A list is on every node, a record on one.
         let of = if is_denied(entry) { denied * workload.nodes } else { workload.sessions };
-        sum += figure.is.value * of;
+        sum += longer(figure.is.value, found) * of;
     }
     found.memory_bytes = Some(sum);
+}
+
+/// What an application keeps in a token it keeps in a session instead: the bytes of the workload's
+/// claims beyond those of the tokens that were measured, in every record of a session.
+fn more_of_a_session(figures: &Figures, facts: &Facts, workload: &Workload) -> f64 {
+    let usual = figures.strategies.iter().find_map(|facts| facts.claims_bytes);
+    let more = usual.map_or(0.0, |usual| workload.claims_bytes - usual).max(0.0);
+    if facts.declared.family == "session" { more } else { 0.0 }
 }
 
 /// Growth of a process per entry that is not told from none, bytes.

@@ -5,9 +5,7 @@
 //! only one point is known, is not.
 
 use super::figures::{Source, commands_of};
-use super::rates::{self, At};
-use super::{claims, mixes};
-use crate::load::mix::Mix;
+use super::predict_cpu as cpu;
 use crate::os::affinity::Layout;
 use crate::plan::{Plan, RegimePlan, expand};
 use crate::record::derived::{Derived, Estimate};
@@ -28,7 +26,11 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
     let mut rows = Vec::new();
     for strategy in strategies {
         let rate = plan.rate_per_second;
-        rows.extend(cpu_at_rate(&valid, strategy, ("rate", rate)));
+        if let Some((usual, extra)) = longer(plan, strategy) {
+            rows.extend(with_claims(&valid, (usual, strategy), rate, extra));
+            continue;
+        }
+        rows.extend(cpu::at_rate(&valid, strategy, ("rate", rate)));
         rows.extend(counts(&valid, strategy, rate));
         for regime in plan.regimes.iter().flat_map(|regimes| &regimes.each) {
             rows.extend(under(&valid, strategy, plan, regime));
@@ -45,7 +47,7 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
     rows
 }
 
-/// Under a condition that differs in its rate, and in what tokens say or in what is asked for.
+/// Under a condition that differs in its rate and in what is asked for, at most.
 fn under(
     sources: &[&Source<'_>],
     strategy: &str,
@@ -58,13 +60,11 @@ fn under(
         && regime.layout == Layout::default()
         && regime.http2_connections.is_none();
     let rate = regime.rate_per_second.unwrap_or(plan.rate_per_second);
-    let rows = match (regime.mix, regime.extra_claims_bytes) {
+    let rows = match regime.mix {
         _ if !is_served_alike || !regime_has(plan, regime, strategy) => Vec::new(),
-        (None, None) if regime.rate_per_second.is_none() => Vec::new(),
-        (None, None) => cpu_at_rate(sources, strategy, ("regime", rate)).into_iter().collect(),
-        (None, Some(bytes)) => with_claims(sources, strategy, rate, f64::from(bytes)),
-        (Some(mix), None) => of_mix(sources, strategy, rate, &mix).into_iter().collect(),
-        (Some(_), Some(_)) => Vec::new(),
+        None if regime.rate_per_second.is_none() => Vec::new(),
+        None => cpu::at_rate(sources, strategy, ("regime", rate)),
+        Some(mix) => cpu::of_mix(sources, strategy, rate, &mix),
     };
     let named = |row| Prediction { regime: Some(regime.name.clone()), ..row };
     rows.into_iter().map(named).collect()
@@ -77,47 +77,33 @@ fn regime_has(plan: &Plan, regime: &RegimePlan, strategy: &str) -> bool {
     regimes.pick(regime, &arms).iter().any(|arm| arm.record.id == strategy)
 }
 
-/// CPU and bytes with more claims in the token: what it costs at the rate, and what they add.
+/// The strategy whose tokens the arm makes longer, and by how many bytes of claims.
+fn longer<'p>(plan: &'p Plan, arm: &str) -> Option<(&'p str, f64)> {
+    plan.control.iter().find_map(|control| {
+        let bytes = control.extra_claims_bytes?;
+        let is_it = arm == format!("{}+{bytes}B", control.strategy);
+        is_it.then_some((control.strategy.as_str(), f64::from(bytes)))
+    })
+}
+
+/// CPU and bytes of an arm whose tokens are longer than those of its strategy. Of base64url there
+/// are four characters for three bytes.
 fn with_claims(
     sources: &[&Source<'_>],
-    strategy: &str,
+    (usual, arm): (&str, &str),
     rate: u64,
     extra_bytes: f64,
 ) -> Vec<Prediction> {
-    let condition = ("regime", rate);
-    let usual = cpu_at_rate(sources, strategy, condition);
-    let added = sources.iter().find_map(|source| {
-        let is = claims::at(&claims::points(source, strategy), extra_bytes)?;
-        Some((is, source.name))
+    let cpu = cpu::with_claims(sources, usual, rate, extra_bytes).into_iter();
+    let bytes = counts(sources, usual, rate).into_iter();
+    let bytes = bytes.filter(|row| row.quantity == "request-bytes").map(|row| Prediction {
+        value: row.value + (extra_bytes * 4.0 / 3.0).round(),
+        low: row.low + (extra_bytes * 4.0 / 3.0).round(),
+        high: row.high + (extra_bytes * 4.0 / 3.0).round(),
+        by: format!("{}, and four characters for three bytes of claims", row.by),
+        ..row
     });
-    let cpu = usual.as_ref().zip(added).map(|(usual, (more, name))| {
-        let is = Estimate {
-            value: usual.value + more.value,
-            low: usual.low + more.low,
-            high: usual.high + more.high,
-            n: 0,
-        };
-        let by = format!("{}; and a line over the bytes of further claims, in {name}", usual.by);
-        row(condition, strategy, "cpu-above-none-ns", is, by)
-    });
-    // Base64url of what is signed: four characters for three bytes.
-    let bytes = counts(sources, strategy, rate).into_iter();
-    let bytes = bytes.filter(|row| row.quantity == "request-bytes").map(|usual| {
-        let is = exactly(usual.value + (extra_bytes * 4.0 / 3.0).round());
-        let by = format!("{}, and four characters for three bytes of claims", usual.by);
-        row(condition, strategy, "request-bytes", is, by)
-    });
-    cpu.into_iter().chain(bytes).collect()
-}
-
-/// CPU of a mix that other mixes make up.
-fn of_mix(sources: &[&Source<'_>], strategy: &str, rate: u64, mix: &Mix) -> Option<Prediction> {
-    sources.iter().find_map(|source| {
-        let (is, parts) = mixes::cpu_ns(source, strategy, mix, rate)?;
-        let is = Estimate { value: is.value, low: is.low, high: is.high, n: 0 };
-        let by = format!("the sum of good credentials, {} in {}", parts.join(", "), source.name);
-        Some(row(("regime", rate), strategy, "cpu-above-none-ns", is, by))
-    })
+    cpu.chain(bytes).map(|row| Prediction { strategy: arm.into(), ..row }).collect()
 }
 
 /// A figure without an interval.
@@ -126,7 +112,7 @@ const fn exactly(value: f64) -> Estimate {
 }
 
 /// The straight line between the two points around `at`; nothing outside of all points.
-fn between(points: &mut [Point], at: f64) -> Option<(Estimate, [f64; 2])> {
+pub(super) fn between(points: &mut [Point], at: f64) -> Option<(Estimate, [f64; 2])> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let pair = points.windows(2).find(|two| two[0].0 <= at && at <= two[1].0)?;
     let ((x0, a), (x1, b)) = (pair[0], pair[1]);
@@ -141,7 +127,7 @@ fn between(points: &mut [Point], at: f64) -> Option<(Estimate, [f64; 2])> {
     Some((mixed, [x0, x1]))
 }
 
-fn row(
+pub(super) fn row(
     (condition, at): (&str, u64),
     strategy: &str,
     quantity: &str,
@@ -159,25 +145,6 @@ fn row(
         high: is.high,
         by,
     }
-}
-
-fn cpu_at_rate(
-    sources: &[&Source<'_>],
-    strategy: &str,
-    (condition, rate): (&str, u64),
-) -> Option<Prediction> {
-    sources.iter().find_map(|source| {
-        let points = rates::points(source, strategy);
-        let At::Between(a, b, share) = rates::at(&points, rate as f64)? else { return None };
-        // One point is no line.
-        let cpu = At::Between(a, b, share).cpu_ns().filter(|_| points.len() > 1)?;
-        let by = format!(
-            "a line over the logarithm of the rate, from {:.0} to {:.0}/s, in {}",
-            a.per_second, b.per_second, source.name
-        );
-        let is = Estimate { value: cpu.value, low: cpu.low, high: cpu.high, n: 0 };
-        Some(row((condition, rate), strategy, "cpu-above-none-ns", is, by))
-    })
 }
 
 /// Commands and bytes of a request: the same at every rate. Of commands what `none` causes is taken
@@ -254,7 +221,7 @@ mod tests {
     use crate::plan::Profile;
     use crate::record::derived::{ArmResult, RegimeArm, RegimeResult};
     use crate::record::prediction::Predictions;
-    use crate::record::run::Run;
+    use crate::record::run::{Arm, Run};
 
     fn point(at: f64, value: f64) -> Point {
         (at, Estimate { value, low: value - 1.0, high: value + 2.0, n: 6 })
@@ -270,16 +237,19 @@ mod tests {
         assert!(between(&mut points[..1], 4.0).is_none(), "one point is no line");
     }
 
-    /// A condition in which every arm costs `value` above `none`.
+    /// A condition in which every arm costs `value` above `none`, on a host twice as slow.
     fn regime(derived: &Derived, name: &str, rate: u64, value: f64) -> RegimeResult {
-        let is = Estimate { value, low: value - 2.0, high: value + 2.0, n: 8 };
+        let none = derived.none_cpu_ns.unwrap();
+        let is = |unit: f64| {
+            let value = value * unit;
+            Estimate { value, low: value - 2.0 * unit, high: value + 2.0 * unit, n: 8 }
+        };
         let arm = |arm: &ArmResult| RegimeArm {
             arm: arm.arm.clone(),
-            cpu_over_none: None,
-            cpu_above_none_ns: Some(is),
+            cpu_over_none: Some(is(1.0 / none)),
+            cpu_above_none_ns: Some(is(2.0)),
             cpu_verdict: None,
             cpu_ns: None,
-            request_bytes: None,
             throughput_over_none: None,
         };
         RegimeResult {
@@ -291,55 +261,82 @@ mod tests {
             protocol: "http/1.1".into(),
             mix: None,
             work_kib: None,
-            extra_claims_bytes: None,
             blocks: 8,
-            none_cpu_ns: None,
+            none_cpu_ns: Some(2.0 * none),
             arms: derived.arms.iter().map(arm).collect(),
         }
     }
 
+    /// The held-out plan at the rate of `run`, with `regimes` instead of its own.
+    fn plan(run: &Run, regimes: &str) -> Plan {
+        let text = Profile::HeldOut.source().1;
+        let head = text.split("[regimes]").next().unwrap();
+        let rate = run.plan.as_ref().unwrap().rate_per_second;
+        let head = head.replacen("rate_per_second = 2000", &format!("rate_per_second = {rate}"), 1);
+        Plan::parse("p", &format!("{head}{regimes}")).unwrap()
+    }
+
     #[test]
-    fn claims_and_mixes_are_predicted_from_conditions_that_have_them() {
+    fn a_mix_is_predicted_from_conditions_that_make_it_up() {
         let run = synthetic::run(0);
         let mut derived = derive(&run, "");
         let rate = run.plan.as_ref().unwrap().rate_per_second;
-        let own = derived.arms.iter().position(|arm| arm.role == Role::Contender).unwrap();
-        let id = derived.arms[own].arm.clone();
-        let usual = derived.arms[own].cpu_above_none_ns.unwrap().value;
-        let mix = |text: &str| Some(text.to_owned());
-        let longer = regime(&derived, "longer", rate, usual + 300.0);
+        let id = "jwt-hs256".to_owned();
+        let own = derived.arms.iter().find(|arm| arm.arm == id).unwrap();
+        let usual = own.cpu_above_none_ns.unwrap().value;
         let refused = regime(&derived, "refused", rate, usual - 100.0);
-        let plain = regime(&derived, "low", rate / 4, 900.0);
-        derived.regimes = vec![
-            RegimeResult { extra_claims_bytes: Some(1_000), ..longer },
-            RegimeResult { mix: mix("50 % valid, 50 % forged"), ..refused },
-            plain,
-        ];
-        let text = Profile::HeldOut.source().1;
-        let head = text.split("[regimes]").next().unwrap();
+        let mix = Some("50 % valid, 50 % forged".to_owned());
+        derived.regimes = vec![RegimeResult { mix, ..refused }];
         let regimes = format!(
             "[regimes]\nblocks = 2\nrounds_per_block = 2\narms = [\"{id}\"]\n\
-             [[regimes.each]]\nname = \"a\"\nextra_claims_bytes = 500\nrate_per_second = {rate}\n\
              [[regimes.each]]\nname = \"b\"\nmix = {{ valid = 900, forged = 100 }}\n\
-             rate_per_second = {rate}\n\
-             [[regimes.each]]\nname = \"c\"\nmix = {{ valid = 900, expired = 100 }}\n\
-             rate_per_second = {rate}\n\
-             [[regimes.each]]\nname = \"d\"\nextra_claims_bytes = 5000\n"
+             [[regimes.each]]\nname = \"c\"\nmix = {{ valid = 900, expired = 100 }}\n"
         );
-        let head = head.replacen("\"session-memory\"", &format!("\"{id}\""), 1);
-        let plan = Plan::parse("p", &format!("{head}{regimes}")).unwrap();
         let source = Source { name: "it", run: &run, derived: &derived };
-        let rows = predict(&[source], &plan, std::slice::from_ref(&id));
-        let cpu = |name: &str| {
-            let of = |row: &&Prediction| {
-                row.regime.as_deref() == Some(name) && row.quantity == "cpu-above-none-ns"
+        let rows = predict(&[source], &plan(&run, &regimes), std::slice::from_ref(&id));
+        let share = |name: &str| {
+            let is = |row: &&Prediction| {
+                row.regime.as_deref() == Some(name) && row.quantity == "cpu-over-none"
             };
-            rows.iter().find(of).map(|row| (row.value - usual).round())
+            rows.iter().find(is).map(|row| row.value)
         };
-        assert_eq!(cpu("a"), Some(150.0), "half of what twice as many bytes cost");
-        assert_eq!(cpu("b"), Some(-20.0), "a fifth of what five times as many cost");
-        assert_eq!(cpu("c"), None, "nobody measured the expired");
-        assert_eq!(cpu("d"), None, "beyond what was measured");
+        let none = derived.none_cpu_ns.unwrap();
+        let less = share("b").map(|share| (share * none - usual).round());
+        assert_eq!(less, Some(-20.0), "a fifth of what five times as many cost");
+        assert_eq!(share("c"), None, "nobody measured the expired");
+    }
+
+    #[test]
+    fn longer_tokens_are_predicted_from_longer_ones_in_the_same_blocks() {
+        let mut run = synthetic::run(0);
+        let mut derived = derive(&run, "");
+        let none = derived.none_cpu_ns.unwrap();
+        let own = derived.arms.iter().find(|arm| arm.arm == "jwt-hs256").unwrap().clone();
+        let usual = own.cpu_above_none_ns.unwrap().value;
+        // Twice as many bytes as the plan's, for 300 ns more.
+        let arm = run.arms.iter().find(|arm| arm.id == "jwt-hs256").unwrap();
+        let (id, extra_claims_bytes) = ("jwt-hs256+4000B".to_owned(), 4_000);
+        let arm = Arm { id: id.clone(), extra_claims_bytes, ..arm.clone() };
+        let share = own.cpu_over_none.unwrap();
+        let more = Estimate { value: share.value + 300.0 / none, ..share };
+        derived.arms.push(ArmResult { arm: id, cpu_over_none: Some(more), ..own });
+        run.arms.push(arm);
+        derived.regimes = vec![regime(&derived, "low", 100, usual)];
+        let plan = plan(&run, "");
+        let said = |arm: &str, quantity: &str| {
+            let source = Source { name: "it", run: &run, derived: &derived };
+            let rows = predict(&[source], &plan, &[arm.to_owned()]);
+            let row = rows.into_iter().find(|row| row.quantity == quantity)?;
+            assert_eq!(row.strategy, arm);
+            Some(row.value)
+        };
+        let longer = "jwt-hs256+2000B";
+        let above = said(longer, "cpu-above-none-ns").map(|ns| (ns - usual).round());
+        let over = said(longer, "cpu-over-none").map(|share| (share * none - usual).round());
+        assert_eq!((above, over), (Some(150.0), Some(150.0)));
+        let bytes = |arm| said(arm, "request-bytes").unwrap();
+        assert_eq!(bytes(longer) - bytes("jwt-hs256"), 2_667.0);
+        assert_eq!(said("jwt-es256+2000B", "cpu-over-none"), None, "only of who has longer ones");
     }
 
     #[test]

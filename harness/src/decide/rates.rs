@@ -74,11 +74,6 @@ impl At<'_> {
 /// Whether a condition differs from the plan's own in its rate alone.
 #[must_use]
 pub fn is_plain(regime: &RegimeResult) -> bool {
-    is_usual(regime) && regime.extra_claims_bytes.is_none()
-}
-
-/// Whether it differs in its rate and in what tokens say, at most.
-pub(super) fn is_usual(regime: &RegimeResult) -> bool {
     regime.mix.is_none() && is_served_alike(regime)
 }
 
@@ -91,56 +86,75 @@ pub(super) fn is_served_alike(regime: &RegimeResult) -> bool {
         && regime.protocol == "http/1.1"
 }
 
-/// CPU above `none` of the strategy's usual arm at each rate that a record measured in an open
-/// loop, woken exactly, unpinned; ascending.
+/// What a record says of one rate: of `none`, and of a strategy where it was measured there.
+#[derive(Clone, Debug)]
+pub struct AtRate {
+    /// Requests per second.
+    pub per_second: u64,
+    /// CPU of `none` per request, nanoseconds, and where it stands.
+    none_ns: Option<f64>,
+    none_pointer: String,
+    /// CPU of the strategy above `none`, nanoseconds.
+    pub above_none_ns: Option<Estimate>,
+    /// The same as a share of what `none` takes.
+    pub over_none: Option<Estimate>,
+    /// Where the strategy stands.
+    pointer: String,
+}
+
+/// What a record says of a strategy's usual arm at each rate that it measured in an open loop, woken
+/// exactly, unpinned; ascending.
 #[must_use]
-pub fn points(source: &Source<'_>, strategy: &str) -> Vec<RatePoint> {
+pub fn measured(source: &Source<'_>, strategy: &str) -> Vec<AtRate> {
     let plan = source.run.plan.as_ref().filter(|plan| plan.extra_claims_bytes.is_none());
     let Some(own_rate) = plan.map(|plan| plan.rate_per_second) else { return Vec::new() };
     let derived = source.derived;
-    let point = |rate: u64, is: Option<Estimate>, pointer: String| {
-        Some(RatePoint { per_second: rate as f64, cpu_ns: figure(source, is?, &pointer) })
-    };
     let own = derived.arms.iter().position(|a| a.arm == strategy && a.role == Role::Contender);
-    let mut found: Vec<RatePoint> = own
-        .and_then(|i| {
-            let pointer = format!("/arms/{i}/cpu_above_none_ns");
-            point(own_rate, derived.arms[i].cpu_above_none_ns, pointer)
-        })
-        .into_iter()
-        .collect();
+    let mut found = vec![AtRate {
+        per_second: own_rate,
+        none_ns: derived.none_cpu_ns,
+        none_pointer: "/none_cpu_ns".into(),
+        above_none_ns: own.and_then(|i| derived.arms[i].cpu_above_none_ns),
+        over_none: own.and_then(|i| derived.arms[i].cpu_over_none),
+        pointer: format!("/arms/{}/cpu_above_none_ns", own.unwrap_or_default()),
+    }];
     for (r, regime) in derived.regimes.iter().enumerate() {
         if !is_plain(regime) || regime.rate_per_second == own_rate {
             continue;
         }
-        let Some(i) = regime.arms.iter().position(|arm| arm.arm == strategy) else { continue };
-        let pointer = format!("/regimes/{r}/arms/{i}/cpu_above_none_ns");
-        found.extend(point(regime.rate_per_second, regime.arms[i].cpu_above_none_ns, pointer));
+        let own = regime.arms.iter().position(|arm| arm.arm == strategy);
+        found.push(AtRate {
+            per_second: regime.rate_per_second,
+            none_ns: regime.none_cpu_ns,
+            none_pointer: format!("/regimes/{r}/none_cpu_ns"),
+            above_none_ns: own.and_then(|i| regime.arms[i].cpu_above_none_ns),
+            over_none: own.and_then(|i| regime.arms[i].cpu_over_none),
+            pointer: format!("/regimes/{r}/arms/{}/cpu_above_none_ns", own.unwrap_or_default()),
+        });
     }
-    found.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    found.sort_by_key(|at| at.per_second);
     found
+}
+
+/// CPU above `none` of a strategy at each of those rates.
+#[must_use]
+pub fn points(source: &Source<'_>, strategy: &str) -> Vec<RatePoint> {
+    let point = |at: AtRate| {
+        let cpu_ns = figure(source, at.above_none_ns?, &at.pointer);
+        Some(RatePoint { per_second: at.per_second as f64, cpu_ns })
+    };
+    measured(source, strategy).into_iter().filter_map(point).collect()
 }
 
 /// CPU of `none` at each of those rates.
 #[must_use]
 pub fn floor(source: &Source<'_>) -> Vec<RatePoint> {
-    let Some(plan) = &source.run.plan else { return Vec::new() };
-    let point = |rate: u64, ns: Option<f64>, pointer: String| {
-        let is = Interval::exactly(ns?);
-        let row = format!("{}#{pointer}", source.name);
-        Some(RatePoint { per_second: rate as f64, cpu_ns: Figure { is, row } })
+    let point = |at: AtRate| {
+        let is = Interval::exactly(at.none_ns?);
+        let row = format!("{}#{}", source.name, at.none_pointer);
+        Some(RatePoint { per_second: at.per_second as f64, cpu_ns: Figure { is, row } })
     };
-    let own = point(plan.rate_per_second, source.derived.none_cpu_ns, "/none_cpu_ns".into());
-    let regimes = source.derived.regimes.iter().enumerate();
-    let others = regimes
-        .filter(|(_, regime)| is_plain(regime) && regime.rate_per_second != plan.rate_per_second)
-        .filter_map(|(r, regime)| {
-            let pointer = format!("/regimes/{r}/none_cpu_ns");
-            point(regime.rate_per_second, regime.none_cpu_ns, pointer)
-        });
-    let mut found: Vec<RatePoint> = own.into_iter().chain(others).collect();
-    found.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    found
+    measured(source, "none").into_iter().filter_map(point).collect()
 }
 
 /// The rates at which most of the strategies of a record were measured: what two of them are

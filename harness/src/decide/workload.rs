@@ -215,6 +215,9 @@ pub const NUMBERS: [(&str, f64, f64); 17] = [
     ("lag_limit_s", 0.0, 1e9),
 ];
 
+/// Families of strategies that may be advised.
+const ADVICE: [&str; 5] = ["session", "token", "token-with-state", "hybrid", "link"];
+
 impl Workload {
     /// Requests that one node verifies per second: those from outside, and those that they cause
     /// inside.
@@ -273,6 +276,10 @@ impl Workload {
             if value.is_some_and(|value| !(0.0..=1e12).contains(&value)) {
                 return Err(WorkloadError(format!("`{key}` must be a number from 0 on")));
             }
+        }
+        if let Some(other) = self.usual_advice.as_ref().filter(|a| !ADVICE.contains(&a.as_str())) {
+            let all = ADVICE.join(", ");
+            return Err(WorkloadError(format!("`usual_advice` is `{other}`; it is one of {all}")));
         }
         const STORES: [&str; 3] = ["redis", "postgres", "sqlite"];
         let stores = demands.stores.iter().flatten();
@@ -367,6 +374,7 @@ mod tests {
             ("[demands]\nstores = [\"mongo\"]", "mongo"),
             ("[prices]\ncore = -3", "prices.core"),
             ("rate = 5", "rate"),
+            ("usual_advice = \"tokens\"", "tokens"),
         ] {
             let why = Workload::parse("mine", text).unwrap_err().0;
             assert!(why.contains(key) && why.contains("mine"), "{text}: {why}");

@@ -75,6 +75,12 @@ impl<'t> Token<'t> {
         let kind = match segments.len() {
             3 => Kind::Signed,
             5 => Kind::Encrypted,
+            2 if object("header", segments[0]).is_ok_and(|header| header.contains_key("alg")) => {
+                return fail(
+                    "it has two parts, the first a JWT's header: its signature was cut off, and a \
+                     verifier must refuse it",
+                );
+            }
             _ => Kind::Opaque,
         };
         let parts = segments.iter().map(|part| part.len()).collect();
@@ -232,6 +238,7 @@ mod tests {
                 &*token(r#"{"alg":"none","alg":"ES256"}"#, "{}"),
                 "header has a name that stands twice",
             ),
+            ("eyJhbGciOiJub25lIn0.e30", "signature was cut off"),
             (&*token("{}", r#"{"a":{"b":1,"b":2}}"#), "claims has a name that stands twice"),
         ] {
             let why = Token::read(text).unwrap_err().0;

@@ -67,6 +67,8 @@ const SECRET: [&str; 7] =
     ["password", "pwd", "secret", "api_key", "apikey", "private_key", "credit_card"];
 /// Header fields by which a token brings its own key along (RFC 7515 section 4.1).
 const BRINGS_A_KEY: [&str; 4] = ["jku", "jwk", "x5u", "x5c"];
+/// No time in seconds is as large: it would be in the year 5138.
+const MILLISECONDS: f64 = 1e11;
 /// Claims of RFC 9068 section 2.2 that every access token has.
 const REQUIRED: [&str; 5] = ["iss", "sub", "aud", "iat", "jti"];
 
@@ -151,10 +153,25 @@ fn times(token: &Token<'_>, now: f64, found: &mut Vec<Pitfall>) {
             );
         }
     }
+    // A reader that takes it for seconds, as RFC 7519 section 2 says, sees a year beyond 5000.
+    if let Some(name) = ["exp", "iat", "nbf"]
+        .into_iter()
+        .find(|name| token.time(name).is_some_and(|time| time > MILLISECONDS))
+    {
+        push(
+            found,
+            Weight::Danger,
+            format!("`{name}` is in milliseconds: read as seconds, it is thousands of years away"),
+        );
+        return;
+    }
     match token.time("exp") {
-        None if token.claim("exp").is_none() => {
-            push(found, Weight::Danger, "no `exp`: it never expires, and can never be taken back");
-        }
+        None if token.claim("exp").is_none() => push(
+            found,
+            Weight::Danger,
+            "no `exp`: it never expires; whoever wants it back must deny it for ever, or change \
+             the key",
+        ),
         Some(exp) if exp <= now => push(found, Weight::Warning, "it has expired"),
         _ => {}
     }
@@ -164,7 +181,9 @@ fn times(token: &Token<'_>, now: f64, found: &mut Vec<Pitfall>) {
     if token.time("iat").is_some_and(|iat| iat > now + 60.0) {
         push(found, Weight::Warning, "`iat` is in the future: a clock is wrong");
     }
-    match token.lifetime_s() {
+    // Without a beginning, what is left of it.
+    let left = || Some(token.time("exp")? - now);
+    match token.lifetime_s().or_else(left) {
         Some(life) if life > TOO_LONG_S => push(
             found,
             Weight::Danger,
@@ -308,6 +327,12 @@ mod tests {
             (SOUND, GOOD.replace("1800", "990"), "has expired"),
             (SOUND, GOOD.replace("1800", "9000"), "lives 2.2 hours"),
             (SOUND, GOOD.replace("1800", "900000"), "danger: it lives 10.4 days"),
+            (
+                SOUND,
+                GOOD.replace("\"iat\":900,\"exp\":1800", "\"exp\":865000"),
+                "it lives 10.0 days",
+            ),
+            (SOUND, GOOD.replace("1800", "1800000000000"), "danger: `exp` is in milliseconds"),
             (SOUND, GOOD.replace("\"jti\":\"j\",", ""), "no `jti`"),
             (SOUND, with(r#""email":"x""#), "`email`: personal"),
             (SOUND, with(r#""login":"ada@example.org""#), "`login`: personal"),

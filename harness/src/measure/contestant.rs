@@ -63,13 +63,18 @@ impl Common<'_> {
     /// The configuration of one arm's server.
     #[must_use]
     pub fn config(&self, arm: &PlannedArm, settings: &Settings) -> ServeConfig {
+        let own = arm.record.extra_claims_bytes;
+        let settings = Settings {
+            extra_claims_bytes: if own > 0 { own } else { settings.extra_claims_bytes },
+            ..settings.clone()
+        };
         ServeConfig {
             strategy: arm.kind,
             carrier: arm.carrier,
             data: ([127, 0, 0, 1], 0).into(),
             control: ([127, 0, 0, 1], 0).into(),
             threads: self.plan.server_threads,
-            settings: settings.clone(),
+            settings,
             keys: self.keys.clone(),
             redis: self.redis.clone(),
             postgres_url: self.stores.postgres_url().map(|url| HiddenUrl(url.to_owned())),

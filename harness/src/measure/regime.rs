@@ -63,9 +63,6 @@ pub fn measure(
         Ok(pinned) => pinned,
         Err(why) => return Ok(Err(not_measured(regime, &why))),
     };
-    // Credentials with other claims are none of the others'.
-    let mut own = Purses::new();
-    let purses = if regime.extra_claims_bytes.is_some() { &mut own } else { purses };
     let mut cells = Vec::new();
     for number in 0..plan.blocks {
         let measured = block::measure(&under, &arms, store, purses, number, watcher)
@@ -83,7 +80,6 @@ pub fn measure(
         protocol: if regime.http2_connections.is_some() { "http/2" } else { "http/1.1" }.into(),
         mix: regime.mix.map(|mix| mix.to_string()),
         work_kib: Some(regime.work_kib).filter(|kib| *kib > 0),
-        extra_claims_bytes: regime.extra_claims_bytes.map(u64::from),
         blocks: plan.blocks,
         rounds_per_block: plan.rounds_per_block,
         cells,

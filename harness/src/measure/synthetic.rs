@@ -191,6 +191,7 @@ pub fn run_with(seed: u64, shape: &Shape) -> Run {
         role: truth.role,
         spin_ns: truth.spin_ns,
         store_pings: 0,
+        extra_claims_bytes: 0,
     });
     parts::assemble(seed, shape, &mut world.rng, arms.collect(), cells)
 }

@@ -1,6 +1,7 @@
 //! From a plan's selection to arms: strategies in report order, then the controls.
 
 use authbench::credential::Carrier;
+use authbench::settings::EXTRA_CLAIMS_BYTES;
 use authbench::strategy::StrategyKind;
 use authbench::strategy::contract::{Family, StoreKind, Uses};
 
@@ -52,6 +53,7 @@ fn arm(kind: StrategyKind, role: Role, carrier: Carrier, suffix: &str, spin_ns: 
         role,
         spin_ns,
         store_pings: u32::from(role == Role::StoreFloor),
+        extra_claims_bytes: 0,
     };
     PlannedArm { record, kind, carrier, decoy: role == Role::Decoy }
 }
@@ -147,9 +149,22 @@ fn control_arm(control: &Control, kind: StrategyKind) -> Result<PlannedArm, Plan
             Some("bearer") => Ok(arm(kind, Role::Contender, Carrier::Bearer, "@bearer", 0)),
             _ => refuse("`carrier` must be \"cookie\" or \"bearer\"".into()),
         },
-        other => {
-            refuse(format!("unknown kind \"{other}\"; it is aa, ping, ruler, decoy or carrier"))
-        }
+        "claims" => match control.extra_claims_bytes {
+            _ if kind.properties().algorithm.is_none() => refuse("it signs no token".into()),
+            Some(bytes) if EXTRA_CLAIMS_BYTES.contains(&bytes) => {
+                let mut more = arm(kind, Role::Contender, usual, &format!("+{bytes}B"), 0);
+                more.record.extra_claims_bytes = bytes;
+                Ok(more)
+            }
+            _ => refuse(format!(
+                "claims need `extra_claims_bytes`, {} to {}",
+                EXTRA_CLAIMS_BYTES.start(),
+                EXTRA_CLAIMS_BYTES.end()
+            )),
+        },
+        other => refuse(format!(
+            "unknown kind \"{other}\"; it is aa, ping, ruler, decoy, carrier or claims"
+        )),
     }
 }
 
@@ -179,6 +194,7 @@ mod tests {
             ("arms = \"every\"", "arms = [\"jwt-hs25\"]", "jwt-hs25"),
             ("arms = \"every\"", "arms = \"some\"", "some"),
             ("kind = \"aa\"", "kind = \"bb\"", "bb"),
+            ("kind = \"aa\"", "kind = \"claims\"\nextra_claims_bytes = 800", "signs no token"),
         ] {
             let plan = Plan::parse("p", &text.replacen(from, to, 1)).unwrap();
             let error = expand(&plan, &[]).unwrap_err().to_string();

@@ -29,6 +29,9 @@ pub enum Profile {
     HeldOut,
     /// Every strategy at five rates, for `decide`: about half an hour.
     Rates,
+    /// Longer tokens, an application's own work, mixes and distances: about ten minutes, for
+    /// `decide` and `predict`.
+    Conditions,
 }
 
 impl Profile {
@@ -43,6 +46,7 @@ impl Profile {
             Self::Revocation => ("revocation", include_str!("../../plans/revocation.toml")),
             Self::HeldOut => ("held-out", include_str!("../../plans/held-out.toml")),
             Self::Rates => ("rates", include_str!("../../plans/rates.toml")),
+            Self::Conditions => ("conditions", include_str!("../../plans/conditions.toml")),
         }
     }
 }
@@ -69,18 +73,21 @@ impl ArmSelection {
     }
 }
 
-/// An arm that is there to be compared with, or a strategy once more in another carrier.
+/// An arm that is there to be compared with, or a strategy once more in another carrier or with
+/// longer tokens.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// The strategy's id.
     pub strategy: String,
-    /// `aa`, `ping`, `ruler`, `decoy` or `carrier`.
+    /// `aa`, `ping`, `ruler`, `decoy`, `carrier` or `claims`.
     pub kind: String,
     /// The carrier, for `carrier`; otherwise the strategy's usual one.
     pub carrier: Option<String>,
     /// CPU to burn per request, for `ruler`, microseconds.
     pub spin_us: Option<u64>,
+    /// Bytes of JSON that its tokens carry beyond their usual claims, for `claims`.
+    pub extra_claims_bytes: Option<u32>,
 }
 
 /// A plan.

@@ -1,6 +1,5 @@
 //! Other conditions under which some arms are measured once more: rates, closed loop, layouts.
 
-use authbench::settings::{EXTRA_CLAIMS_BYTES, Settings};
 use serde::Deserialize;
 
 use super::arms::PlannedArm;
@@ -18,8 +17,8 @@ pub struct Regimes {
     pub blocks: u32,
     /// Rounds per block.
     pub rounds_per_block: u32,
-    /// The arms beside the floor and its A/A control, which are always there: ids, `"all"` that are
-    /// contenders, or those of them whose tokens are `"signed"`.
+    /// The arms beside the floor and its A/A control, which are always there: ids, or `"all"`
+    /// that are contenders.
     pub arms: ArmSelection,
     /// The conditions, in this order.
     pub each: Vec<RegimePlan>,
@@ -50,8 +49,6 @@ pub struct RegimePlan {
     /// Memory that each `GET /me` reads and writes as an application's own work, KiB.
     #[serde(default)]
     pub work_kib: u32,
-    /// Bytes of JSON that a JWT carries beyond its usual claims.
-    pub extra_claims_bytes: Option<u32>,
     /// HTTP/2 over this many connections, instead of HTTP/1.1.
     pub http2_connections: Option<u32>,
 }
@@ -73,15 +70,6 @@ impl Regimes {
             if let Some(mix) = &regime.mix {
                 mix.check().map_err(|e| format!("the regime `{name}`: {e:#}"))?;
             }
-            if let Some(bytes) = regime.extra_claims_bytes
-                && !EXTRA_CLAIMS_BYTES.contains(&bytes)
-            {
-                return Err(format!(
-                    "the regime `{name}`: `extra_claims_bytes` is {bytes}; it must be {} to {}",
-                    EXTRA_CLAIMS_BYTES.start(),
-                    EXTRA_CLAIMS_BYTES.end()
-                ));
-            }
             if regime.http2_connections == Some(0) {
                 return Err(format!("the regime `{name}`: `http2_connections` is 0"));
             }
@@ -97,10 +85,9 @@ impl Regimes {
             }
             let selections = [Some(&self.arms), regime.arms.as_ref()];
             for word in selections.into_iter().flatten().filter_map(ArmSelection::keyword) {
-                if !matches!(word, "all" | "signed") {
+                if word != "all" {
                     return Err(format!(
-                        "the regime `{name}`: `arms` is \"{word}\"; it is \"all\", \"signed\" or \
-                         a list of ids"
+                        "the regime `{name}`: `arms` is \"{word}\"; it is \"all\" or a list of ids"
                     ));
                 }
             }
@@ -139,10 +126,7 @@ impl Regimes {
         let is_prepared = regime.http2_connections.is_some() || regime.mix.is_some();
         let is_wanted = |arm: &&PlannedArm| match (&arm.record.role, selection) {
             (Role::Baseline | Role::AaControl, _) => true,
-            (role, ArmSelection::Keyword(word)) => {
-                let is_signed = arm.kind.properties().algorithm.is_some();
-                *role == Role::Contender && (word == "all" || is_signed)
-            }
+            (role, ArmSelection::Keyword(_)) => *role == Role::Contender,
             (_, ArmSelection::Named(ids)) => ids.contains(&arm.record.id),
         };
         let is_possible = |arm: &&PlannedArm| !(is_prepared && arm.is_used_up());
@@ -158,12 +142,6 @@ impl Regimes {
             rate_per_second: regime.rate_per_second.unwrap_or(plan.rate_per_second),
             slot_ms: regime.slot_ms.unwrap_or(plan.slot_ms),
             pacing: regime.pacing.unwrap_or(plan.pacing),
-            settings: Settings {
-                extra_claims_bytes: regime
-                    .extra_claims_bytes
-                    .unwrap_or(plan.settings.extra_claims_bytes),
-                ..plan.settings.clone()
-            },
             latency_window_ms: 0,
             judge_host: false,
             count_syscalls: false,
@@ -195,12 +173,6 @@ mod tests {
             assert!(ids(few).iter().any(|own| own == id), "{:?}", ids(few));
         }
         assert!(!ids(every).iter().any(|id| id == "none+ping"), "a control is no contender");
-        let longer = regimes.each.iter().find(|r| r.extra_claims_bytes.is_some()).unwrap();
-        let signed = ids(longer);
-        assert!(signed.contains(&"jwt-hs256".to_owned()) && signed.len() < ids(every).len());
-        assert!(!signed.contains(&"session-redis".to_owned()), "{signed:?}");
-        let bytes = regimes.under(&plan, longer).settings.extra_claims_bytes;
-        assert_eq!(Some(bytes), longer.extra_claims_bytes);
         assert_eq!(regimes.under(&plan, every).slot_ms, every.slot_ms.unwrap());
         assert_eq!(regimes.under(&plan, every).rate_per_second, every.rate_per_second.unwrap());
     }
@@ -225,7 +197,6 @@ mod tests {
             ("slot_ms = 800", "slot_ms = 1", "slot_ms"),
             ("rate_per_second = 60", "rate_per_second = 1", "rate_per_second"),
             ("arms = \"all\"", "arms = \"some\"", "some"),
-            ("extra_claims_bytes = 800", "extra_claims_bytes = 8", "extra_claims_bytes"),
         ] {
             let error = Plan::parse("p", &text.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
@@ -234,7 +205,8 @@ mod tests {
         let typo = text.replacen("\"jwt-es256\"]", "\"jwt-es25\"]", 1);
         let error = expand(&Plan::parse("p", &typo).unwrap(), &[]).unwrap_err().to_string();
         assert!(error.contains("rate-20") && error.contains("jwt-es25"), "{error}");
-        let typo = text.replacen("arms = [\"jwt-hs256\"", "arms = [\"jwt-hs25\"", 1);
+        let typo = Profile::Conditions.source().1;
+        let typo = typo.replacen("arms = [\"jwt-hs256\"", "arms = [\"jwt-hs25\"", 1);
         let error = expand(&Plan::parse("p", &typo).unwrap(), &[]).unwrap_err().to_string();
         assert!(error.contains("distance") && error.contains("jwt-hs25"), "{error}");
     }

@@ -179,4 +179,21 @@ pub struct Decision {
     pub assessments: Vec<Assessment>,
     /// The records it rests on.
     pub records: Vec<String>,
+    /// How far off the model was when it was last put to the test; `null` where no record says.
+    pub checked: Option<ModelCheck>,
+}
+
+/// How far predictions of CPU were off, in a run that was made after they had been sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCheck {
+    /// The record.
+    pub record: String,
+    /// Figures of CPU that were predicted and measured.
+    pub figures: usize,
+    /// Half of the errors, and nine in ten of them, are no larger than this: per cent of what was
+    /// measured, nanoseconds above `none`.
+    pub within_percent: [f64; 2],
+    /// The same of the figures as shares of `none`, which a faster or slower host does not change;
+    /// `null` where they were not predicted.
+    pub share_within_percent: Option<[f64; 2]>,
 }

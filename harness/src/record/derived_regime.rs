@@ -27,9 +27,6 @@ pub struct RegimeResult {
     /// Memory that each `GET /me` read and wrote as an application's own work, KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_kib: Option<u32>,
-    /// Bytes of JSON that a JWT carried beyond those of the rest of the run; nothing for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extra_claims_bytes: Option<u64>,
     /// Blocks with every arm measured.
     pub blocks: u32,
     /// CPU of its own `none` per request, server and store, median over blocks, nanoseconds.
@@ -52,9 +49,6 @@ pub struct RegimeArm {
     pub cpu_verdict: Option<Verdict>,
     /// CPU of server and store per request, median over blocks, nanoseconds.
     pub cpu_ns: Option<f64>,
-    /// Bytes of a request, mean over everything sent; of a condition with further claims.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_bytes: Option<f64>,
     /// Requests answered per second of slot, of the arm over `none`: above 1 it was faster. Only of
     /// a closed loop; the throughput itself is no finding on a shared machine.
     pub throughput_over_none: Option<Estimate>,

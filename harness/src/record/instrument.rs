@@ -126,9 +126,6 @@ pub struct Regime {
     /// Memory that each `GET /me` read and wrote as an application's own work, KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_kib: Option<u32>,
-    /// Bytes of JSON that a JWT carried beyond those of the rest of the run; nothing for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extra_claims_bytes: Option<u64>,
     /// Blocks asked for.
     pub blocks: u32,
     /// Rounds per block.

@@ -393,4 +393,7 @@ pub struct Arm {
     /// `PING`s the server sends to the store per request beyond its work.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub store_pings: u32,
+    /// Bytes of JSON that its tokens carry beyond their usual claims.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_claims_bytes: u32,
 }

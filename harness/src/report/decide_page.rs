@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::chart::Chart;
-use super::format::{count, list};
+use super::format::{count, grouped, list};
 use super::page::{Page, Section, Table};
 use super::results::figure;
 use super::template;
 use super::verdicts::code;
-use crate::decide::choice::{decide_by, seconds};
+use crate::decide::choice::{decide_by, rank};
 use crate::decide::figures::Figures;
 use crate::decide::workload::{PRESETS, Workload};
 use crate::record::decision::Decision;
-use crate::report::decision::flip_line;
+use crate::report::decision::{flip_line, model_check, percent, within};
 
 /// Flips in a row of the table.
 const FLIPS: usize = 3;
@@ -86,6 +86,33 @@ pub fn render(
     Ok([template::html(&page)?, template::markdown(&without)?])
 }
 
+/// What to take in each usual case, in a short table.
+#[must_use]
+pub fn in_a_table(figures: &Figures) -> Table {
+    let row = |workload: Workload| {
+        let ranked = rank(figures, &workload);
+        let own = ranked.first().filter(|own| own.broken.is_empty());
+        let figure = |text: Option<String>| text.unwrap_or_else(|| "not measured".into());
+        vec![
+            code(&workload.name),
+            grouped(&workload.requests_per_second.to_string()),
+            own.map_or_else(|| "none meets its demands".into(), |own| code(&own.strategy)),
+            figure(own.and_then(|own| own.share_percent).map(percent)),
+            figure(own.and_then(|own| own.lag).map(|lag| within(lag.worst_s))),
+            figure(own.and_then(|own| own.lag).map(|lag| within(lag.partition_s))),
+        ]
+    };
+    let head = [
+        "case",
+        "requests/s",
+        "take",
+        "authentication's share of a request's CPU",
+        "a logout works",
+        "with a node cut off from the store",
+    ];
+    Table::new("Six usual cases", &head).with(presets().into_iter().map(row))
+}
+
 fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {
     let chosen: BTreeSet<&String> =
         decisions.iter().filter_map(|(_, d)| d.choice.as_ref()).collect();
@@ -108,7 +135,10 @@ fn in_short(figures: &Figures, decisions: &[(Workload, Decision)]) -> Section {
             list(&names),
             shares.len()
         )],
-        items: vec![measured_at(figures)],
+        items: [measured_at(figures)]
+            .into_iter()
+            .chain(figures.checked.as_ref().map(model_check))
+            .collect(),
         ..Section::default()
     }
 }
@@ -141,7 +171,7 @@ fn cases(decisions: &[(Workload, Decision)]) -> Section {
             decision.binding.join(", "),
             own.and_then(|a| a.share_percent)
                 .map_or_else(|| "not measured".into(), |s| format!("{:.2} %", s.value)),
-            own.and_then(|a| a.lag).map_or_else(String::new, |lag| seconds(lag.worst_s)),
+            own.and_then(|a| a.lag).map_or_else(String::new, |lag| within(lag.worst_s)),
             flips.join("; "),
             decision.advice.clone().unwrap_or_default(),
         ]
@@ -159,9 +189,37 @@ fn cases(decisions: &[(Workload, Decision)]) -> Section {
         tables: vec![
             Table::new("What to take, and what would change that", &head)
                 .with(decisions.iter().map(row)),
+            assumed(decisions),
         ],
         ..Section::default()
     }
+}
+
+/// The numbers of each case that differ between them.
+const ASSUMED: [&str; 11] = [
+    "requests_per_second",
+    "nodes",
+    "internal_hops",
+    "sessions",
+    "session_s",
+    "burst",
+    "store_rtt_ms",
+    "lifetime_s",
+    "claims_bytes",
+    "application_ms",
+    "lag_limit_s",
+];
+
+fn assumed(decisions: &[(Workload, Decision)]) -> Table {
+    let head: Vec<&str> = ["case"].into_iter().chain(ASSUMED).collect();
+    let row = |(workload, _): &(Workload, Decision)| {
+        let number = |key: &&str| {
+            workload.number(key).map_or_else(|| "-".into(), |value| grouped(&value.to_string()))
+        };
+        [code(&workload.name)].into_iter().chain(ASSUMED.iter().map(number)).collect()
+    };
+    Table::new("What each case assumes; every key is in its file", &head)
+        .with(decisions.iter().map(row))
 }
 
 fn rows(decisions: &[(Workload, Decision)]) -> Section {

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::decide::choice::{INDIFFERENCE, indifferent, money, seconds};
 use crate::decide::workload::Workload;
-use crate::record::decision::{Assessment, Decision, Flip, Interval};
+use crate::record::decision::{Assessment, Decision, Flip, Interval, ModelCheck};
 
 /// Flips that are printed.
 const FLIPS: usize = 8;
@@ -20,8 +20,8 @@ pub fn text(decision: &Decision, workload: &Workload, explain: bool) -> String {
     let _ = writeln!(out, "\n{}", table(decision));
     let _ = writeln!(
         out,
-        "Prices within {:.2} a month ({} % of the application's own processors) of the cheapest do \
-         not decide.",
+        "Prices are in the currency of the workload's own; within {:.2} a month ({} % of the \
+         application's processors) of the cheapest they do not decide.",
         indifferent(workload),
         INDIFFERENCE * 100.0
     );
@@ -30,12 +30,29 @@ pub fn text(decision: &Decision, workload: &Workload, explain: bool) -> String {
         "CPU is that of a server which does nothing else. One that also works for its application \
          sleeps less at the same rate, and what asks a store costs less there than here."
     );
+    if let Some(checked) = &decision.checked {
+        let _ = writeln!(out, "{}", model_check(checked));
+    }
     flips(&mut out, decision);
     rows(&mut out, decision);
     if explain {
         decision.assessments.iter().for_each(|a| explained(&mut out, a));
     }
     out
+}
+
+/// How far off the model was, in words.
+#[must_use]
+pub fn model_check(checked: &ModelCheck) -> String {
+    let [half, most] = checked.within_percent;
+    let share = checked.share_within_percent.map_or_else(String::new, |[half, most]| {
+        format!("; as shares of `none`, whatever the host's speed, {half:.0} % and {most:.0} %")
+    });
+    format!(
+        "How far off: of {} figures of CPU that were predicted before they were measured, half \
+         were within {half:.0} % and nine in ten within {most:.0} %{share} ({}).",
+        checked.figures, checked.record
+    )
 }
 
 fn verdict(out: &mut String, decision: &Decision) {
@@ -103,6 +120,12 @@ fn verdict(out: &mut String, decision: &Decision) {
     }
 }
 
+/// A lag as a figure of its own.
+#[must_use]
+pub fn within(s: f64) -> String {
+    if s > 0.0 { seconds(s) } else { "at once".into() }
+}
+
 fn at_most(s: f64) -> String {
     if s > 0.0 { seconds(s) } else { "no time".into() }
 }
@@ -126,7 +149,9 @@ fn added(own: &Assessment) -> Option<String> {
     Some(format!("it adds {} to the median response time{slowest}", ms(median.value)))
 }
 
-fn percent(share: Interval) -> String {
+/// A share with its interval, in words.
+#[must_use]
+pub fn percent(share: Interval) -> String {
     format!("{:.2} % ({:.2} to {:.2})", share.value, share.low, share.high)
 }
 
@@ -162,8 +187,8 @@ fn row(a: &Assessment) -> Vec<String> {
         or_dash(a.cores.map(|c| format!("{:.3}", c.value))),
         or_dash(a.store_operations.map(|o| format!("{:.0}", o.value))),
         or_dash(a.latency_ns.map(|ns| format!("{:.3} ms", ns.value / 1e6))),
-        or_dash(a.lag.map(|lag| seconds(lag.worst_s))),
-        or_dash(a.lag.map(|lag| seconds(lag.partition_s))),
+        or_dash(a.lag.map(|lag| within(lag.worst_s))),
+        or_dash(a.lag.map(|lag| within(lag.partition_s))),
         or_dash(a.memory_bytes.map(|bytes| format!("{:.0}", bytes / 1e6))),
         or_dash(a.monthly.map(|price| format!("{:.2}", price.value))),
         a.broken.join(" "),

@@ -55,7 +55,6 @@ pub(super) fn condition(regime: &RegimeResult) -> String {
     }
     said.extend(regime.mix.clone());
     said.extend(regime.work_kib.map(|n| format!("beside work on {} KiB", count(n.into()))));
-    said.extend(regime.extra_claims_bytes.map(|n| format!("{} bytes more claims", count(n))));
     said.join(", ")
 }
 

@@ -5,6 +5,7 @@ use super::format::{self, MISSING, three_digits};
 use super::instrument_tables;
 use super::page::Table;
 use super::verdicts::code;
+use crate::record::derived::Estimate;
 use crate::record::prediction::PredictionResult;
 
 /// Every prediction with its error.
@@ -35,21 +36,8 @@ fn row(input: &Input<'_>, result: &PredictionResult) -> Vec<String> {
         "nodes" => format!("{} nodes", result.at),
         _ => format!("{} requests/s", format::grouped(&result.at.to_string())),
     };
-    let (quantity, unit) = match result.quantity.as_str() {
-        "cpu-above-none-ns" => ("CPU above none, µs", format::MICROS.per),
-        "p50-above-none-ns" => ("p50 above none, µs", format::MICROS.per),
-        "lag-max-ns" => ("longest lag, ms", format::MILLIS.per),
-        "redis-commands" => ("Redis commands per request", 1.0),
-        _ => ("bytes per request", 1.0),
-    };
-    let figure = |e: &crate::record::derived::Estimate| {
-        let digits = |value: f64| three_digits(value / unit);
-        if e.low == e.high {
-            digits(e.value)
-        } else {
-            format!("{} ({} to {})", digits(e.value), digits(e.low), digits(e.high))
-        }
-    };
+    let (quantity, unit) = quantity(&result.quantity);
+    let figure = |e: &Estimate| figure([e.value, e.low, e.high], unit);
     let verdict = match (result.within_target, result.overlaps) {
         (Some(true), _) => "within",
         (Some(false), Some(true)) => "outside, but no more than the intervals",
@@ -69,6 +57,30 @@ fn row(input: &Input<'_>, result: &PredictionResult) -> Vec<String> {
     ]
 }
 
+/// A predicted quantity in words, and what its figures are divided by.
+#[must_use]
+pub fn quantity(name: &str) -> (&'static str, f64) {
+    match name {
+        "cpu-above-none-ns" => ("CPU above none, µs", format::MICROS.per),
+        "cpu-over-none" => ("CPU above none, % of none", 1e-2),
+        "p50-above-none-ns" => ("p50 above none, µs", format::MICROS.per),
+        "lag-max-ns" => ("longest lag, ms", format::MILLIS.per),
+        "redis-commands" => ("Redis commands per request", 1.0),
+        _ => ("bytes per request", 1.0),
+    }
+}
+
+/// A value with its interval, where it has one, in that unit.
+#[must_use]
+pub fn figure([value, low, high]: [f64; 3], unit: f64) -> String {
+    let digits = |value: f64| three_digits(value / unit);
+    if low == high {
+        digits(value)
+    } else {
+        format!("{} ({} to {})", digits(value), digits(low), digits(high))
+    }
+}
+
 /// How many are within their target, in words; nothing where nothing was predicted.
 #[must_use]
 pub fn in_short(input: &Input<'_>) -> String {
@@ -81,18 +93,28 @@ pub fn in_short(input: &Input<'_>) -> String {
         .iter()
         .filter(|r| r.within_target == Some(false) && r.overlaps == Some(true))
         .count();
-    let cpu: Vec<&&PredictionResult> =
-        measured.iter().filter(|r| r.quantity == "cpu-above-none-ns").collect();
-    let met = cpu.iter().filter(|r| r.within_target == Some(true)).count();
-    let low = cpu.iter().filter(|r| r.error_percent.is_some_and(|error| error < 0.0)).count();
+    let of = |quantity: &str| {
+        let mine: Vec<&&PredictionResult> =
+            measured.iter().filter(|r| r.quantity == quantity).collect();
+        let met = mine.iter().filter(|r| r.within_target == Some(true)).count();
+        let low = mine.iter().filter(|r| r.error_percent.is_some_and(|e| e < 0.0)).count();
+        (mine.len(), met, low)
+    };
+    let (cpu, met, low) = of("cpu-above-none-ns");
+    let share = match of("cpu-over-none") {
+        (0, ..) => String::new(),
+        (all, met, low) => format!(
+            " Of the {all} that are CPU as a share of `none`, which a faster or slower host does \
+             not change, {met} are within it, and {low} were predicted too low."
+        ),
+    };
     format!(
         "{} figures were predicted and sealed (SHA-256 {}) before the run began; {} were measured, \
          {within} of them are within their target and {noise} are outside it by no more than the \
-         intervals of both. Of the {} that are CPU, {met} are within it, and {low} were predicted \
-         too low.",
+         intervals of both. Of the {cpu} that are CPU above `none`, {met} are within it, and \
+         {low} were predicted too low.{share}",
         all.len(),
         predictions.sha256.get(..16).unwrap_or(&predictions.sha256),
-        measured.len(),
-        cpu.len()
+        measured.len()
     )
 }

@@ -97,14 +97,18 @@ impl std::error::Error for SpliceError {}
 const OPEN: &str = "<!-- authbench:";
 const END: &str = "-->";
 
+/// Writes what follows from all records together.
+pub type Cases<'c> = &'c dyn Fn() -> Result<String, String>;
+
 /// `text` with everything between markers generated anew. `source` opens a results folder as it
-/// is written in the marker.
+/// is written in the marker; `cases` writes the usual cases, where a marker asks for them.
 ///
 /// # Errors
 /// At the first marker that is unknown, unclosed, or whose figure is missing.
 pub fn splice(
     text: &str,
     source: &mut dyn FnMut(&str) -> Result<Rc<Source>, String>,
+    cases: Cases<'_>,
 ) -> Result<String, SpliceError> {
     let code = code_spans(text);
     let mut out = String::with_capacity(text.len());
@@ -128,14 +132,14 @@ pub fn splice(
             return Err(fail(format!("`{close}` is missing before the next marker")));
         }
         let block = text[opened..].starts_with('\n') || text[opened..].starts_with("\r\n");
-        let from = source(marker.get("run").map_err(fail)?).map_err(fail)?;
-        let mut new = marker.content(&from, block).map_err(fail)?;
-        if block {
-            // So that any change of the record shows, even one below the digits printed.
-            let sha = &from.derived.run_sha256;
-            let short = sha.get(..16).unwrap_or(sha);
-            new = format!("{}\n\n<!-- run.json sha256 {short} -->", new.trim_end());
-        }
+        let new = match marker.name {
+            "cases" if block => cases().map_err(fail)?,
+            "cases" => return Err(fail(marker.lines_only())),
+            _ => {
+                let from = source(marker.get("run").map_err(fail)?).map_err(fail)?;
+                marker.stamped(&from, block).map_err(fail)?
+            }
+        };
         out.push_str(&text[at..opened]);
         if block {
             out.push('\n');
@@ -206,13 +210,25 @@ impl<'a> Marker<'a> {
         self.find(key).ok_or_else(|| format!("marker `{}` needs `{key}=...`", self.name))
     }
 
+    fn lines_only(&self) -> String {
+        format!("`{}` needs lines of its own: end the marker's line", self.name)
+    }
+
+    /// What stands there; a block with the digest of its record, so that any change of that shows,
+    /// even one below the digits printed.
+    fn stamped(&self, source: &Source, block: bool) -> Result<String, String> {
+        let content = self.content(source, block)?;
+        let sha = &source.derived.run_sha256;
+        let short = sha.get(..16).unwrap_or(sha);
+        let stamp = || format!("{}\n\n<!-- run.json sha256 {short} -->", content.trim_end());
+        Ok(if block { stamp() } else { content })
+    }
+
     fn content(&self, source: &Source, block: bool) -> Result<String, String> {
         let palette = Palette::new(&source.run);
         let input = Input { run: &source.run, derived: &source.derived, palette: &palette };
-        let lines_only =
-            || format!("`{}` needs lines of its own: end the marker's line", self.name);
         match self.name {
-            "headline-table" | "table" | "headline-chart" if !block => Err(lines_only()),
+            "headline-table" | "table" | "headline-chart" if !block => Err(self.lines_only()),
             "headline-table" => Ok(tables::cost(&input).markdown()),
             "table" => Ok(self.table(&input)?.markdown()),
             "headline-chart" => Ok(picture(self.get("run")?)),
@@ -222,7 +238,7 @@ impl<'a> Marker<'a> {
             "micro" => self.micro(source),
             other => Err(format!(
                 "unknown marker `{other}`; there are headline-table, headline-sentence, \
-                 headline-chart, machine, table, value, micro"
+                 headline-chart, machine, table, value, micro, cases"
             )),
         }
     }

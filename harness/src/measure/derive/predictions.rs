@@ -25,7 +25,7 @@ pub fn results(run: &Run, derived: &Derived) -> Vec<PredictionResult> {
 /// The target of a quantity, per cent.
 fn target(quantity: &str) -> f64 {
     match quantity {
-        "cpu-above-none-ns" => CPU,
+        "cpu-above-none-ns" | "cpu-over-none" => CPU,
         "redis-commands" | "request-bytes" => COUNTS,
         _ => TIMES,
     }
@@ -69,6 +69,7 @@ fn measured(row: &Prediction, derived: &Derived) -> Option<Estimate> {
     let own = || derived.arms.iter().find(|arm| arm.arm == row.strategy);
     match (row.condition.as_str(), row.quantity.as_str()) {
         ("rate", "cpu-above-none-ns") => own()?.cpu_above_none_ns,
+        ("rate", "cpu-over-none") => own()?.cpu_over_none,
         ("rate", "redis-commands") => net_commands(derived, &row.strategy).map(exactly),
         ("rate", "request-bytes") => own()?.request_bytes.map(exactly),
         ("regime", quantity) => {
@@ -76,7 +77,7 @@ fn measured(row: &Prediction, derived: &Derived) -> Option<Estimate> {
             let arm = regime.arms.iter().find(|arm| arm.arm == row.strategy)?;
             match quantity {
                 "cpu-above-none-ns" => arm.cpu_above_none_ns,
-                "request-bytes" => arm.request_bytes.map(exactly),
+                "cpu-over-none" => arm.cpu_over_none,
                 _ => None,
             }
         }

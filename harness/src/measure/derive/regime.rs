@@ -55,7 +55,6 @@ fn result(run: &Run, regime: &Regime) -> RegimeResult {
             cpu_above_none_ns: above.map(|(pair, none)| times(&pair.difference, none)),
             cpu_verdict: against.as_ref().map(|pair| pair.verdict),
             cpu_ns: median(&cpu).map(six),
-            request_bytes: regime.extra_claims_bytes.and_then(|_| request_bytes(&under, arm)),
             throughput_over_none: table
                 .baseline()
                 .filter(|none| closed && none.id != arm.id)
@@ -71,19 +70,10 @@ fn result(run: &Run, regime: &Regime) -> RegimeResult {
         protocol: regime.protocol.clone(),
         mix: regime.mix.clone(),
         work_kib: regime.work_kib,
-        extra_claims_bytes: regime.extra_claims_bytes,
         blocks: table.whole_blocks(),
         none_cpu_ns: table.none_ns().map(six),
         arms: arms.collect(),
     }
-}
-
-/// Bytes of a request, mean over all of the arm's valid slots.
-fn request_bytes(under: &Run, arm: &Arm) -> Option<f64> {
-    let cells = || under.cells.iter().filter(|cell| cell.arm == arm.id);
-    let bytes: u64 = cells().map(|cell| valid_sum(&cell.slots, &cell.slots.request_bytes)).sum();
-    let sent: u64 = cells().map(|cell| answered(&cell.slots)).sum();
-    (sent > 0).then(|| six(bytes as f64 / sent as f64))
 }
 
 /// Requests answered per second of slot, arm over `none` within a block, over blocks.
@@ -117,7 +107,6 @@ pub(super) fn layout_dependent(run: &Run) -> Vec<String> {
         regime.mode == "open"
             && regime.mix.is_none()
             && regime.work_kib.is_none()
-            && regime.extra_claims_bytes.is_none()
             && regime.protocol == "http/1.1"
             && regime.rate_per_second == plan.rate_per_second
             && regime.pacing == plan.pacing
