@@ -144,6 +144,8 @@ fn check(
     })
 }
 
+/// How to measure what a request costs with more claims in its token.
+const BY_CONDITIONS: &str = "authbench run --profile conditions";
 /// Of fewer bytes of claims than this it does not matter that they were not measured, bytes.
 const FEW_CLAIMS: f64 = 32.0;
 
@@ -162,7 +164,7 @@ fn of_claims(
     }
     let Some(last) = facts.cpu_by_claims.last() else {
         let id = &facts.declared.id;
-        found.law(|| format!("CPU of `{id}` as with {own:.0} bytes of claims: {BY_RATES}"));
+        found.law(|| format!("CPU of `{id}` as with {own:.0} bytes of claims: {BY_CONDITIONS}"));
         return Some(Interval::exactly(0.0));
     };
     let more = claims::at(&facts.cpu_by_claims, &figures.none_by_rate, extra);

@@ -248,10 +248,12 @@ fn reproduce() -> Section {
         commands: vec![
             "./scripts/run --profile rates --label mine   # what requests cost on your machine"
                 .into(),
-            "./scripts/run --profile revocation --label mine-too   # lags, and what logouts cost"
+            "./scripts/run --profile conditions --label mine-too   # with longer tokens, and away"
+                .into(),
+            "./scripts/run --profile revocation --label mine-also   # lags, and what logouts cost"
                 .into(),
             "authbench decide --preset single-web-app --print >mine.toml   # then edit it".into(),
-            "authbench decide --workload mine.toml --from runs/<both folders> --explain".into(),
+            "authbench decide --workload mine.toml --from runs/<those folders> --explain".into(),
         ],
         ..Section::default()
     }
