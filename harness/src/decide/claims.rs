@@ -1,5 +1,5 @@
-//! What further claims in a token cost: from arms whose tokens carry more, in the same blocks as the
-//! arm of the same strategy whose tokens do not.
+//! What further claims in a token cost: from arms whose tokens carry more, in the same blocks as
+//! the arm of the same strategy whose tokens do not.
 //!
 //! Between the measured sizes it is read off a straight line that begins at nothing; beyond the
 //! largest nothing is said.
@@ -61,8 +61,8 @@ fn difference(with: Estimate, usual: Estimate) -> Interval {
     }
 }
 
-/// What `extra_bytes` more cost, nanoseconds, where `none` takes what `none_by_rate` says: nothing or
-/// more; `None` beyond the largest measured.
+/// What `extra_bytes` more cost, nanoseconds, where `none` takes what `none_by_rate` says: nothing
+/// or more; `None` beyond the largest measured.
 #[must_use]
 pub fn at(
     points: &[ClaimsPoint],

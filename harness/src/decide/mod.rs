@@ -5,6 +5,7 @@
 //! price. [`constraints`] says who is out, [`choice`] who is best of the rest, [`flip`] what would
 //! change that. The same model runs in the page; golden vectors hold the two together.
 
+mod checked;
 pub mod choice;
 pub mod claims;
 pub mod constraints;

@@ -102,8 +102,8 @@ pub struct AtRate {
     pointer: String,
 }
 
-/// What a record says of a strategy's usual arm at each rate that it measured in an open loop, woken
-/// exactly, unpinned; ascending.
+/// What a record says of a strategy's usual arm at each rate that it measured in an open loop,
+/// woken exactly, unpinned; ascending.
 #[must_use]
 pub fn measured(source: &Source<'_>, strategy: &str) -> Vec<AtRate> {
     let plan = source.run.plan.as_ref().filter(|plan| plan.extra_claims_bytes.is_none());

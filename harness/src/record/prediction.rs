@@ -43,7 +43,8 @@ pub struct Prediction {
     pub regime: Option<String>,
     /// The strategy's id.
     pub strategy: String,
-    /// `cpu-above-none-ns`, `cpu-over-none` (a share of `none`), `p50-above-none-ns`, `redis-commands`, `request-bytes`, `lag-max-ns`.
+    /// `cpu-above-none-ns`, `cpu-over-none` (a share of `none`), `p50-above-none-ns`,
+    /// `redis-commands`, `request-bytes`, `lag-max-ns`.
     pub quantity: String,
     /// The prediction.
     pub value: f64,

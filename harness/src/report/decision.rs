@@ -27,8 +27,8 @@ pub fn text(decision: &Decision, workload: &Workload, explain: bool) -> String {
     );
     let _ = writeln!(
         out,
-        "CPU is that of a server which does nothing else; the profile `conditions` measures it beside \
-         an application's own work."
+        "CPU is that of a server which does nothing else; the profile `conditions` measures it \
+         beside an application's own work."
     );
     if let Some(checked) = &decision.checked {
         let _ = writeln!(out, "{}", model_check(checked));
