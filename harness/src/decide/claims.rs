@@ -17,6 +17,8 @@ const SAME: f64 = 1.1;
 /// CPU of so many bytes of claims more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimsPoint {
+    /// Whose tokens.
+    pub strategy: String,
     /// Bytes of JSON beyond the claims of the record's own tokens.
     pub extra_bytes: f64,
     /// At that rate, requests per second.
@@ -42,7 +44,12 @@ pub fn points(source: &Source<'_>, strategy: &str) -> Vec<ClaimsPoint> {
                 row: format!("{}#/arms/{i}/cpu_over_none", source.name),
             };
             let extra_bytes = f64::from(arm.extra_claims_bytes);
-            Some(ClaimsPoint { extra_bytes, per_second: plan.rate_per_second as f64, of_none })
+            Some(ClaimsPoint {
+                strategy: strategy.to_owned(),
+                extra_bytes,
+                per_second: plan.rate_per_second as f64,
+                of_none,
+            })
         })
         .collect();
     found.sort_by(|a, b| a.extra_bytes.total_cmp(&b.extra_bytes));
@@ -97,7 +104,8 @@ mod tests {
     fn measured(extra_bytes: f64, share: f64) -> ClaimsPoint {
         let is = Interval { value: share, low: share - 0.2, high: share + 0.2 };
         let of_none = Figure { is, row: String::new() };
-        ClaimsPoint { extra_bytes, per_second: 4_000.0, of_none }
+        let strategy = "jwt-hs256".to_owned();
+        ClaimsPoint { strategy, extra_bytes, per_second: 4_000.0, of_none }
     }
 
     /// `none` takes 10 ns at the rate of the points.

@@ -150,8 +150,25 @@ const BY_CONDITIONS: &str = "authbench run --profile conditions";
 const FEW_CLAIMS: f64 = 32.0;
 
 /// CPU of the claims that the workload's tokens carry beyond those that were measured with; nothing
-/// beyond the largest of those.
+/// beyond the largest of those. Of a strategy that remembers, a share of what they cost on a hit
+/// and a share of what they cost where it judges anew.
 fn of_claims(
+    figures: &Figures,
+    facts: &Facts,
+    workload: &Workload,
+    found: &mut Assessment,
+) -> Option<Interval> {
+    let own = claims_each(figures, facts, workload, found)?;
+    let Some(fallback) = figures.fallback(facts).filter(|_| is_cache(facts)) else {
+        return Some(own);
+    };
+    let miss = claims_each(figures, fallback, workload, found)?;
+    let m = misses(facts, workload);
+    Some(own.times(1.0 - m).plus(miss.times(m)))
+}
+
+/// The same of one request that the strategy was measured with.
+fn claims_each(
     figures: &Figures,
     facts: &Facts,
     workload: &Workload,
@@ -167,14 +184,17 @@ fn of_claims(
         found.law(|| format!("CPU of `{id}` as with {own:.0} bytes of claims: {BY_CONDITIONS}"));
         return Some(Interval::exactly(0.0));
     };
+    if last.strategy != facts.declared.id {
+        found.law(|| format!("more claims cost what they do `{}`", last.strategy));
+    }
     let more = claims::at(&facts.cpu_by_claims, &figures.none_by_rate, extra);
     if more.is_none() {
+        let (asked, most) = (workload.claims_bytes, own + last.extra_bytes);
         found.lack(|| {
             format!(
-                "CPU per request with {:.0} bytes of claims: measured up to {:.0}, and no law \
-                 reaches further",
-                workload.claims_bytes,
-                own + last.extra_bytes
+                "CPU per request with {asked:.0} bytes of claims: measured up to {most:.0} at \
+                 {:.0}/s, and no law reaches further: a run whose plan has such an arm",
+                last.per_second
             )
         });
     }

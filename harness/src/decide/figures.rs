@@ -126,7 +126,8 @@ pub fn gather(sources: &[Source<'_>]) -> Figures {
     let contenders = |s: &Source<'_>| {
         let measured =
             |arm: &&ArmResult| arm.role == Role::Contender && arm.cpu_above_none_ns.is_some();
-        s.derived.arms.iter().filter(measured).count()
+        let own = s.derived.arms.iter().filter(|arm| arm.arm == arm.strategy);
+        own.filter(measured).count()
     };
     // Of two that measured as many, the later by its name.
     valid.sort_by_key(|s| std::cmp::Reverse((contenders(s), s.name.to_owned())));

@@ -28,12 +28,14 @@ fn times_in(part: &Mix, whole: &Mix) -> Option<f64> {
 }
 
 /// The cost of `wanted`, from that of good credentials alone and of other mixes; nothing where they
-/// do not add up to it, or a share of good credentials would be below nothing.
+/// do not add up to it, a share of good credentials would be below nothing, or subjects are not
+/// drawn uniformly, as they are where good credentials are alone.
 #[must_use]
 fn composed(wanted: &Mix, usual: Interval, measured: &[(Mix, Interval)]) -> Option<Interval> {
+    let is_uniform = |mix: &Mix| mix.zipf_milli == 0;
     let parts: Vec<(f64, &Mix, Interval)> = measured
         .iter()
-        .filter(|(mix, _)| mix.zipf_milli == wanted.zipf_milli)
+        .filter(|(mix, _)| is_uniform(mix))
         .filter_map(|(mix, cost)| Some((times_in(mix, wanted)?, mix, *cost)))
         .collect();
     let is_made_up = others().all(|kind| {
@@ -43,7 +45,8 @@ fn composed(wanted: &Mix, usual: Interval, measured: &[(Mix, Interval)]) -> Opti
     });
     let rest = 1.0 - parts.iter().map(|(share, ..)| share).sum::<f64>();
     let add = |sum: Interval, part: &(f64, &Mix, Interval)| sum.plus(part.2.times(part.0));
-    (is_made_up && rest >= 0.0).then(|| parts.iter().fold(usual.times(rest), add))
+    let is_sound = is_uniform(wanted) && !parts.is_empty() && rest >= 0.0;
+    (is_made_up && is_sound).then(|| parts.iter().fold(usual.times(rest), add))
 }
 
 /// CPU of `wanted` at `rate` in that unit, and the names of the conditions that it is made of.
@@ -67,7 +70,8 @@ pub(super) fn cpu(
     let found: Vec<_> = source.derived.regimes.iter().filter_map(of).collect();
     let parts: Vec<(Mix, Interval)> = found.iter().map(|(_, mix, is)| (*mix, *is)).collect();
     let is = composed(wanted, usual, &parts)?;
-    let used = found.into_iter().filter(|(_, mix, _)| times_in(mix, wanted).is_some());
+    let is_used = |mix: &Mix| mix.zipf_milli == 0 && times_in(mix, wanted).is_some();
+    let used = found.into_iter().filter(|(_, mix, _)| is_used(mix));
     Some((is, used.map(|(name, ..)| name).collect()))
 }
 
@@ -111,6 +115,7 @@ mod tests {
             Mix { valid: 990, refresh: 10, ..NOTHING },
             Mix { valid: 950, expired: 30, forged: 20, zipf_milli: 1_000, ..NOTHING },
             Mix { valid: 0, expired: 600, forged: 400, ..NOTHING },
+            Mix { valid: 1_000, zipf_milli: 1_000, ..NOTHING },
         ] {
             assert_eq!(composed(&wanted, is(100.0), &measured), None, "{wanted}");
         }

@@ -7,7 +7,7 @@
 use super::figures::{Source, commands_of};
 use super::predict_cpu as cpu;
 use crate::os::affinity::Layout;
-use crate::plan::{Plan, RegimePlan, expand};
+use crate::plan::{Plan, PlannedArm, RegimePlan, expand};
 use crate::record::derived::{Derived, Estimate};
 use crate::record::prediction::Prediction;
 use crate::record::run::Role;
@@ -23,17 +23,21 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
     let mut valid: Vec<&Source<'_>> = sources.iter().filter(is_source).collect();
     // The latest first: machines change.
     valid.sort_by_key(|s| std::cmp::Reverse(s.run.run.started_utc.clone()));
+    // A plan that cannot be expanded has no arm that could be predicted.
+    let arms = expand(plan, &[]).unwrap_or_default();
     let mut rows = Vec::new();
     for strategy in strategies {
         let rate = plan.rate_per_second;
-        if let Some((usual, extra)) = longer(plan, strategy) {
-            rows.extend(with_claims(&valid, (usual, strategy), rate, extra));
+        let arm = arms.iter().map(|arm| &arm.record).find(|arm| arm.id == *strategy);
+        if let Some(arm) = arm.filter(|arm| arm.extra_claims_bytes > 0) {
+            let extra = f64::from(arm.extra_claims_bytes);
+            rows.extend(with_claims(&valid, (&arm.strategy, strategy), rate, extra));
             continue;
         }
         rows.extend(cpu::at_rate(&valid, strategy, ("rate", rate)));
         rows.extend(counts(&valid, strategy, rate));
         for regime in plan.regimes.iter().flat_map(|regimes| &regimes.each) {
-            rows.extend(under(&valid, strategy, plan, regime));
+            rows.extend(under(&valid, strategy, (plan, &arms), regime));
         }
         for us in plan.distance.iter().flat_map(|sweep| &sweep.round_trips_us) {
             if *us > 0 {
@@ -51,7 +55,7 @@ pub fn predict(sources: &[Source<'_>], plan: &Plan, strategies: &[String]) -> Ve
 fn under(
     sources: &[&Source<'_>],
     strategy: &str,
-    plan: &Plan,
+    (plan, arms): (&Plan, &[PlannedArm]),
     regime: &RegimePlan,
 ) -> Vec<Prediction> {
     let is_served_alike = !regime.closed
@@ -61,7 +65,7 @@ fn under(
         && regime.http2_connections.is_none();
     let rate = regime.rate_per_second.unwrap_or(plan.rate_per_second);
     let rows = match regime.mix {
-        _ if !is_served_alike || !regime_has(plan, regime, strategy) => Vec::new(),
+        _ if !is_served_alike || !has(plan, regime, arms, strategy) => Vec::new(),
         None if regime.rate_per_second.is_none() => Vec::new(),
         None => cpu::at_rate(sources, strategy, ("regime", rate)),
         Some(mix) => cpu::of_mix(sources, strategy, rate, &mix),
@@ -70,20 +74,10 @@ fn under(
     rows.into_iter().map(named).collect()
 }
 
-/// Whether the condition measures the strategy.
-fn regime_has(plan: &Plan, regime: &RegimePlan, strategy: &str) -> bool {
-    let Some(regimes) = &plan.regimes else { return false };
-    let arms = expand(plan, &[]).unwrap_or_default();
-    regimes.pick(regime, &arms).iter().any(|arm| arm.record.id == strategy)
-}
-
-/// The strategy whose tokens the arm makes longer, and by how many bytes of claims.
-fn longer<'p>(plan: &'p Plan, arm: &str) -> Option<(&'p str, f64)> {
-    plan.control.iter().find_map(|control| {
-        let bytes = control.extra_claims_bytes?;
-        let is_it = arm == format!("{}+{bytes}B", control.strategy);
-        is_it.then_some((control.strategy.as_str(), f64::from(bytes)))
-    })
+/// Whether the condition measures the strategy, of all arms.
+fn has(plan: &Plan, regime: &RegimePlan, arms: &[PlannedArm], strategy: &str) -> bool {
+    let picked = plan.regimes.as_ref().map(|regimes| regimes.pick(regime, arms));
+    picked.is_some_and(|picked| picked.iter().any(|arm| arm.record.id == strategy))
 }
 
 /// CPU and bytes of an arm whose tokens are longer than those of its strategy. Of base64url there

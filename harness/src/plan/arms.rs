@@ -106,6 +106,9 @@ pub fn expand(plan: &Plan, only: &[StrategyKind]) -> Result<Vec<PlannedArm>, Pla
         selected.into_iter().filter(|kind| keep(*kind)).map(usual_arm).collect();
     for control in &plan.control {
         let kind = parse(&control.strategy)?;
+        if control.extra_claims_bytes.is_some() && plan.settings.extra_claims_bytes > 0 {
+            return Err(PlanError("every token is longer already; claims need usual ones".into()));
+        }
         if keep(kind) {
             arms.push(control_arm(control, kind)?);
         }

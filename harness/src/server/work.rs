@@ -11,7 +11,7 @@ use std::hint::black_box;
 #[repr(align(64))]
 struct Line(u64);
 
-/// What it is done on: more than the innermost caches hold. One after the other, 1 MiB.
+/// What it is done on, again and again: 1 MiB, about what the caches of one core hold.
 const LINES: usize = 16 * 1_024;
 const LINES_PER_KIB: u32 = 16;
 
@@ -22,6 +22,9 @@ thread_local! {
 /// Changes every cache line of the next `kib` KiB of this thread's memory, from its begin again at
 /// its end.
 pub(super) fn do_kib(kib: u32) {
+    if kib == 0 {
+        return;
+    }
     MEMORY.with_borrow_mut(|(lines, at)| {
         for _ in 0..kib.saturating_mul(LINES_PER_KIB) {
             let line = &mut lines[*at];
