@@ -83,6 +83,13 @@ const authbench = (() => {
 
   const FEW_CLAIMS = 32;
   function ofClaims(figures, f, w) {
+    const own = claimsEach(figures, f, w);
+    const other = remembers(f) !== null ? fallback(figures, f) : null;
+    if (!own || !other) return own;
+    const miss = claimsEach(figures, other, w), m = misses(f, w);
+    return miss && plus(map(own, (x) => x * (1 - m)), map(miss, (x) => x * m));
+  }
+  function claimsEach(figures, f, w) {
     const own = f.claims_bytes ?? w.claims_bytes, extra = w.claims_bytes - own;
     const points = f.cpu_by_claims ?? [], last = points[points.length - 1];
     if (extra < FEW_CLAIMS || !last) return exactly(0);
@@ -90,7 +97,7 @@ const authbench = (() => {
     const x = clamp(extra, 0, last.extra_bytes);
     const upper = points.findIndex((p) => p.extra_bytes >= x), b = points[upper];
     const ns = (p) => {
-      const none = cpuAt(figures.none_by_rate, p.per_second, null);
+      const none = cpuAt(figures.none_by_rate, p.per_second, { error_ns: 0 });
       return none && map(p, (y) => y * none.value);
     };
     const a = upper > 0 ? points[upper - 1] : null, from = a ? a.extra_bytes : 0;
