@@ -35,7 +35,7 @@ fn a_decision_needs_a_workload_and_a_record() {
             "there is no preset `blog`; there are single-web-app",
         ),
         (&["decide", "--workload", "bad.toml"], 2, "`requests_per_second` is -5"),
-        (&["decide", "--workload", "none.toml"], 1, "none.toml cannot be read"),
+        (&["decide", "--workload", "none.toml"], 2, "none.toml cannot be read"),
         (&["decide"], 2, "--preset with one of"),
         (&["decide", "--preset", "mobile"], 1, "there is no record to decide by"),
         (&["decide", "--preset", "mobile", "--from", "x"], 1, "x does not exist"),
