@@ -7,12 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Figure, Source};
-use super::rates::{self, RatePoint};
+use super::rates::{self, RatePoint, SAME};
 use crate::record::decision::Interval;
 use crate::record::derived::Estimate;
-
-/// A number of bytes is taken for a measured one within this part of it.
-const SAME: f64 = 1.1;
 
 /// CPU of so many bytes of claims more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -293,8 +293,7 @@ pub(super) fn commands_of(arm: &ArmResult) -> Option<f64> {
 
 /// The figure at that pointer.
 pub(super) fn figure(source: &Source<'_>, is: Estimate, pointer: &str) -> Figure {
-    let is = Interval { value: is.value, low: is.low, high: is.high };
-    Figure { is, row: format!("{}#{pointer}", source.name) }
+    Figure { is: is.into(), row: format!("{}#{pointer}", source.name) }
 }
 
 /// The largest number of entries weighed stands for the kind: tables are amortised there.

@@ -5,7 +5,7 @@
 //! make the mix that is asked for; good credentials alone are one of them.
 
 use super::figures::Source;
-use super::predict_cpu::{Unit, interval};
+use super::predict_cpu::Unit;
 use super::rates;
 use crate::load::mix::{Kind, Mix};
 use crate::record::decision::Interval;
@@ -59,12 +59,12 @@ pub(super) fn cpu(
 ) -> Option<(Interval, Vec<String>)> {
     let measured = rates::measured(source, strategy);
     let usual = measured.iter().find(|at| at.per_second == rate)?;
-    let usual = interval(unit.of(usual.above_none_ns, usual.over_none)?);
+    let usual = unit.of(usual.above_none_ns, usual.over_none)?.into();
     let of = |regime: &RegimeResult| -> Option<(String, Mix, Interval)> {
         let mix: Mix = regime.mix.as_ref()?.parse().ok()?;
         let is_one = regime.rate_per_second == rate && rates::is_served_alike(regime);
         let arm = regime.arms.iter().find(|arm| is_one && arm.arm == strategy)?;
-        let is = interval(unit.of(arm.cpu_above_none_ns, arm.cpu_over_none)?);
+        let is = unit.of(arm.cpu_above_none_ns, arm.cpu_over_none)?.into();
         Some((regime.name.clone(), mix, is))
     };
     let found: Vec<_> = source.derived.regimes.iter().filter_map(of).collect();

@@ -89,11 +89,12 @@ fn with_claims(
     extra_bytes: f64,
 ) -> Vec<Prediction> {
     let cpu = cpu::with_claims(sources, usual, rate, extra_bytes).into_iter();
+    let more = (extra_bytes * 4.0 / 3.0).round();
     let bytes = counts(sources, usual, rate).into_iter();
     let bytes = bytes.filter(|row| row.quantity == "request-bytes").map(|row| Prediction {
-        value: row.value + (extra_bytes * 4.0 / 3.0).round(),
-        low: row.low + (extra_bytes * 4.0 / 3.0).round(),
-        high: row.high + (extra_bytes * 4.0 / 3.0).round(),
+        value: row.value + more,
+        low: row.low + more,
+        high: row.high + more,
         by: format!("{}, and four characters for three bytes of claims", row.by),
         ..row
     });

@@ -97,7 +97,7 @@ pub(super) fn with_claims(
             Unit::AboveNone => more,
             Unit::OverNone => more.times(1.0 / none),
         };
-        let is = estimate(interval(usual).plus(more));
+        let is = estimate(Interval::from(usual).plus(more));
         let by = format!("{by}; and a line over the bytes of further claims, in {name}");
         Some(row(("rate", rate), strategy, unit.quantity(), is, by))
     };
@@ -120,10 +120,6 @@ pub(super) fn of_mix(
         })
     };
     Unit::ALL.into_iter().filter_map(said).collect()
-}
-
-pub(super) const fn interval(is: Estimate) -> Interval {
-    Interval { value: is.value, low: is.low, high: is.high }
 }
 
 const fn estimate(is: Interval) -> Estimate {

@@ -12,8 +12,8 @@ use crate::record::decision::Interval;
 use crate::record::derived::{Estimate, RegimeResult};
 use crate::record::run::Role;
 
-/// A rate is taken for a measured one within this part of it.
-const SAME: f64 = 1.1;
+/// A rate, or a number of bytes, is taken for a measured one within this part of it.
+pub(super) const SAME: f64 = 1.1;
 
 /// CPU at one rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::derived::Estimate;
+
 /// An amount with its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -43,6 +45,12 @@ impl Interval {
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.low <= other.high && other.low <= self.high
+    }
+}
+
+impl From<Estimate> for Interval {
+    fn from(is: Estimate) -> Self {
+        Self { value: is.value, low: is.low, high: is.high }
     }
 }
 

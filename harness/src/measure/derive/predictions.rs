@@ -3,8 +3,7 @@
 use crate::decide::predict::net_commands;
 use crate::decide::rates::is_plain;
 use crate::measure::stats::six;
-use crate::record::derived::RegimeResult;
-use crate::record::derived::{Derived, Estimate};
+use crate::record::derived::{Derived, Estimate, RegimeResult};
 use crate::record::prediction::{Prediction, PredictionResult};
 use crate::record::run::Run;
 
